@@ -59,7 +59,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The model as it stands was scored on the validation part."""
+    """The current model was scored on the validation part."""
 
     step: int
     metrics: Metrics
@@ -87,7 +87,7 @@ class SavePoint:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A checkpoint stands on the disk."""
+    """A checkpoint was written to disk."""
 
     step: int
     path: Path
@@ -130,9 +130,9 @@ class Planned:
     """A comparison begins or continues."""
 
     runs: tuple[str, ...]
-    """Names of all runs, in order, those of tuning among them."""
+    """Names of all runs, in order, including runs for tuning."""
     finished: tuple[str, ...]
-    """Those that need nothing more, as they were finished before."""
+    """Names of runs that were finished before."""
     title: str = ""
     """The comparison's place in a sweep: `data.length=50 (1 of 4)`; empty outside a sweep."""
 

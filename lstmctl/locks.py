@@ -14,11 +14,11 @@ from lstmctl.storage import disk_errors, read_plain, remove_leftovers, require_p
 
 LOCK = "lock"
 HOLDER = "holder"
-"""Names the process that holds the lock. A separate file, because on Windows a locked file cannot be read."""
+"""File that names the process holding the lock; a separate one, since Windows cannot read a locked file."""
 MARKER = "lock.held"
-"""Stands for the lock on a file system without locks."""
+"""File that replaces the lock on a file system without locks."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
-"""Errors of file systems without locks: many of clusters and networks, and some of FUSE."""
+"""Errors of file systems without locks: many cluster and network file systems, and some FUSE ones."""
 PATIENCE, GLANCE = 0.5, 0.03
 """Seconds to keep trying: `is_locked` takes a free lock for a moment too, so a single refusal proves nothing."""
 POLL = 0.01
@@ -27,7 +27,7 @@ POLL = 0.01
 
 @contextmanager
 def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold a folder for writing, and delete what a killed holder left half-written; `patience` is in seconds.
+    """Lock a folder for writing, and delete unfinished files of a killed holder; `patience` is in seconds.
 
     Raises:
         InUseError: another process holds it; the message names that process.
@@ -37,7 +37,7 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
     from filelock import Timeout
 
     with disk_errors(folder / LOCK):
-        folder.stat()  # filelock would make a folder that is gone
+        folder.stat()  # filelock would recreate a deleted folder
         for name in (LOCK, MARKER):
             require_plain(folder / name)
         try:
@@ -45,11 +45,11 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
         except Timeout as error:
             hint = "wait for it, or stop it"
             if (folder / MARKER).exists():  # if the process is on another machine, it is unknown whether it still runs
-                hint += f"; if it runs no more, remove {folder / MARKER}"
+                hint += f"; if it no longer runs, remove {folder / MARKER}"
             raise InUseError(f"{folder} is in use by {_holder(folder)}", hint=hint) from error
     try:
         with disk_errors(folder / HOLDER):
-            (folder / HOLDER).unlink(missing_ok=True)  # of a killed holder, or no plain file
+            (folder / HOLDER).unlink(missing_ok=True)  # left by a killed holder, or not a plain file
             with (folder / HOLDER).open("x", encoding="utf-8") as file:
                 file.write(f"process {os.getpid()} on {socket.gethostname()}")
             remove_leftovers(folder)
@@ -61,8 +61,10 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
 
 
 def _acquired(folder: Path, patience: float) -> Callable[[], None]:
-    """Take the folder's lock and return what gives it back. Where the file system has no locks, a file that one process
-    alone can make stands for it; one that a killed process of this machine left is replaced.
+    """Take the folder's lock, and return a function that releases it.
+
+    On a file system without locks, the lock is a file that only one process can create; one left by a killed process
+    of this machine is replaced.
 
     Raises:
         Timeout: another process holds it.
@@ -94,7 +96,7 @@ def is_locked(folder: Path, patience: float = GLANCE) -> bool:
         _acquired(folder, patience)()
     except Timeout:
         return True
-    except OSError:  # a folder that may only be read: rely on what the holder wrote
+    except OSError:  # a read-only folder: rely on the holder's file
         return (folder / HOLDER).exists()
     return False
 

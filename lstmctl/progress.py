@@ -8,13 +8,13 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 Listener = Callable[[str, float | None], None]
-"""Called with what is being done, in words, and the share that is done, 0 to 1, or None if unknown."""
+"""Called with a description of the work, and the share that is done, 0 to 1, or None if unknown."""
 Item = TypeVar("Item")
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def report(doing: str, share: float | None = None) -> None:
-    """Report what is being done, and the share of it that is done."""
+    """Report a description of the work, and the share of it that is done."""
     if (listener := _listener.get()) is not None:
         listener(doing, share)
 
@@ -22,7 +22,7 @@ def report(doing: str, share: float | None = None) -> None:
 def counted(
     items: Iterable[Item], total: int, doing: str, size: Callable[[Item], int] = lambda item: 1
 ) -> Iterator[Item]:
-    """Yield the items, reporting the share of `total` before each; `size` is how much of it an item is."""
+    """Yield the items, reporting the share of `total` done before each; `size` returns an item's amount."""
     done = 0
     for item in items:
         report(doing, min(1.0, done / max(1, total)))
@@ -32,7 +32,7 @@ def counted(
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """Send all reports inside this context to `listener`, instead of a listener outside it."""
+    """Send all reports inside this context to `listener`, instead of an outer one."""
     token = _listener.set(listener)
     try:
         yield

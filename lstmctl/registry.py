@@ -59,7 +59,7 @@ INSPECTIONS: Mapping[str, str] = {
     "gradients": "lstmctl.inspection:inspect_gradients",
     "recall": "lstmctl.inspection:inspect_recall",
 }
-"""Functions that look inside a run."""
+"""Functions that inspect a run."""
 DESCRIPTIONS: Mapping[str, str] = {
     "language-model": "lstmctl.export.texts:describe_language_model",
     "forecast": "lstmctl.export.forecasts:describe_forecaster",

@@ -30,7 +30,7 @@ def watched(watcher: Watcher) -> Iterator[None]:
 
 
 def reported(batches: Iterable[BatchT]) -> Iterator[BatchT]:
-    """The batches, each reported to the watcher once it is scored."""
+    """Yield the batches, and report each to the watcher once it is scored."""
     watcher = _watcher.get()
     for batch in batches:
         yield batch

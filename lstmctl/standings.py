@@ -17,8 +17,8 @@ DRAWS = 2000
 def standings(skills: Mapping[str, Mapping[str, Sequence[float]]]) -> tuple[Standing, ...]:
     """Return the mean skill, win rate and mean rank of every model, the best rank first.
 
-    Intervals hold 95 % of `DRAWS` samples, each of as many tests, drawn with replacement, and in each of them of as
-    many seeds; so they say how far the standing rests on the choice of tests and on the luck of seeds.
+    Intervals contain 95 % of `DRAWS` bootstrap samples. Each draws the same number of tests with replacement, and for
+    each test the same number of seeds. So they show how much the standing depends on the choice of tests and on seeds.
 
     Args:
         skills: by model and test, the skill of each seed; every model has the same tests.

@@ -1,8 +1,7 @@
 """Statistics over a few seeds: intervals of a mean and of a difference of means, tests, and adjusted p-values; and over
 the rows of a test part: the interval of a lead, and of a forecaster's skill.
 
-Values, means, differences and interval ends are in the unit of the metric. A value is finite, or None if a run has
-none.
+Values, means, differences and interval ends are in the unit of the metric. A value is finite, or None if missing.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class MeanDifference:
 
 
 Bounds = tuple[float | None, float | None]
-"""The lowest and the highest value of a metric; None if there is no limit."""
+"""The lowest and the highest possible value of a metric; None without a limit."""
 FURTHEST = 300.0
 """Largest exponent of an interval's end, so that it stays a finite number."""
 
@@ -84,7 +83,7 @@ def interval(values: Sequence[float], confidence: float = 0.95, bounds: Bounds =
 
 
 def _within(center: float, reach: float, values: Sequence[float], bounds: Bounds) -> tuple[float, float]:
-    """Return the ends of an interval that reaches so far to each side of `center`, transformed to fit the bounds."""
+    """Return the ends of an interval that reaches `reach` to each side of `center`, transformed to fit the bounds."""
     lowest, highest = bounds
     below = center - lowest if lowest is not None and min(values) >= lowest else None
     above = highest - center if highest is not None and max(values) <= highest else None
@@ -114,7 +113,7 @@ def difference(
     it is Welch's test, which does not assume equal variances, with Welch–Satterthwaite degrees of freedom (Welch 1947,
     The generalization of "Student's" problem).
 
-    With fewer than two pairs, or fewer than two values on either side, there is no interval and no p. If the spread is
+    Fewer than two pairs, or fewer than two values on either side, give neither an interval nor a p. If the spread is
     exactly 0, the test is undefined. A difference of 0 then gets p = 1 and an interval of width 0. Any other difference
     gets neither: runs that do not depend on the seed show the result of these settings, but not how much another seed
     could change it, and p = 0 would claim to know that.

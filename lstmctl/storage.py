@@ -22,18 +22,18 @@ LEFTOVER = ".*.tmp-*"
 MOVE_THE_RUNS = "move the runs: LSTMCTL_RUNS=FOLDER"
 ANOTHER_FILE = "use a file on another disk"
 LARGEST_FILE = 2**29
-"""Bytes of a log or of a file in JSON; the largest that were seen have a hundredth of it."""
+"""Maximum bytes of a log or a JSON file; the largest seen so far have a hundredth of it."""
 NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""Errors of file systems that cannot sync: some of networks and of FUSE."""
+"""Errors of file systems that cannot sync: some network and FUSE file systems."""
 
 
 @contextmanager
 def disk_errors(path: Path, size: int | None = None, *, remedy: str = MOVE_THE_RUNS) -> Iterator[None]:
-    """Name the path, and the size where known, when the system refuses to write.
+    """Report the path, and the size if known, when the system refuses to write.
 
     Args:
         path, size: the file to write and its size in bytes.
-        remedy: what to do where the disk is full or may only be read.
+        remedy: the remedy for a full or read-only disk.
 
     Raises:
         ResourceError: replaces any OSError raised inside.
@@ -51,7 +51,7 @@ def disk_errors(path: Path, size: int | None = None, *, remedy: str = MOVE_THE_R
 
 
 def write_synced(path: Path, content: bytes) -> None:
-    """Write a new file and wait until the disk has it."""
+    """Write a new file, and wait until it is on disk."""
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -59,10 +59,10 @@ def write_synced(path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, content: bytes, *, remedy: str = MOVE_THE_RUNS) -> None:
-    """Put `content` at `path` in one step: readers see the old file or the new one. `remedy` is that of `disk_errors`.
+    """Replace the file at `path` atomically: readers see the old file or the new one. `remedy` is as in `disk_errors`.
 
     Raises:
-        ResourceError: the disk is full or the folder is gone; the old file stands.
+        ResourceError: the disk is full or the folder is gone; the old file is kept.
     """
     with disk_errors(path, len(content), remedy=remedy):
         temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
@@ -79,10 +79,10 @@ def replace_file(path: Path, content: bytes, *, remedy: str = MOVE_THE_RUNS) -> 
 @contextmanager
 def new_folder(path: Path, *, remedy: str = MOVE_THE_RUNS) -> Iterator[Path]:
     """Yield an empty folder that appears at `path` once the block has ended without an error; an older one there is
-    replaced only then. `remedy` is that of `disk_errors`.
+    replaced only then. `remedy` is as in `disk_errors`.
 
     Raises:
-        ResourceError: the disk is full, or the folder cannot be made; the old one stands.
+        ResourceError: the disk is full, or the folder cannot be created; the old one is kept.
     """
     temporary, former = (path.with_name(f".{path.name}.tmp-{kind}{os.getpid()}") for kind in ("", "old-"))
     with disk_errors(path, remedy=remedy):
@@ -105,8 +105,9 @@ def new_folder(path: Path, *, remedy: str = MOVE_THE_RUNS) -> Iterator[Path]:
 
 
 def rename_over(source: Path, target: Path) -> None:
-    """Rename a file or folder in one step; a file of the new name is replaced. Windows refuses while a program has
-    either open, so there it is tried for a second: readers and virus scanners are quick.
+    """Rename a file or folder atomically, replacing a file with the new name.
+
+    Windows refuses while a program has either open, so retry there for a second: readers and virus scanners are quick.
 
     Raises:
         OSError: it cannot be renamed.
@@ -123,7 +124,7 @@ def rename_over(source: Path, target: Path) -> None:
 
 
 def without_waiting(name: str, flags: int) -> int:
-    """An opener for `open` that does not wait for the other end of a pipe."""
+    """Open a file without waiting for the other end of a pipe; an opener for `open`."""
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
@@ -144,7 +145,7 @@ def read_plain(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a run or a comparison.
+    """Read the JSON object in a file of a run or a comparison.
 
     Raises:
         RunError: it is missing or damaged.
@@ -161,7 +162,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def replace_json(path: Path, data: Mapping[str, Any]) -> None:
-    """`replace_file` for a JSON object, indented for people."""
+    """Replace a file by an indented JSON object; see `replace_file`."""
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         content = text.encode()
@@ -171,7 +172,7 @@ def replace_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def require_plain(path: Path) -> None:
-    """Refuse to write to what is neither missing nor a plain file, such as a link out of the folder.
+    """Refuse to write to a path that exists and is not a plain file, such as a link out of the folder.
 
     Raises:
         RunError: it is a link, a folder, a pipe or a device.
@@ -180,7 +181,7 @@ def require_plain(path: Path) -> None:
 
 
 def require_folder(path: Path) -> None:
-    """Refuse to write into what is neither missing nor a plain folder; see `require_plain`."""
+    """Refuse to write into a path that exists and is not a plain folder; see `require_plain`."""
     _require(path, stat.S_ISDIR, "folder")
 
 
@@ -195,9 +196,9 @@ def _require(path: Path, is_wanted: Callable[[int], bool], wanted: str) -> None:
 
 
 def open_to_append(path: Path) -> io.FileIO:
-    """Open a plain file for appending, unbuffered; made where it is missing, and never reached through a link.
+    """Open a plain file for appending, unbuffered; create it if it is missing, and never follow a link.
 
-    A file that has another name elsewhere is first replaced by a copy, so that only this name grows.
+    A file with another hard link is first replaced by a copy, so that the other name does not change.
 
     Raises:
         RunError: it is a link, a folder, a pipe or a device.
@@ -214,10 +215,10 @@ def open_to_append(path: Path) -> io.FileIO:
 
 
 def sync(descriptor: int) -> None:
-    """Wait until the disk has an open file; where the file system cannot sync, do nothing.
+    """Wait until an open file is on disk; do nothing if the file system cannot sync.
 
     Raises:
-        OSError: the disk cannot take it.
+        OSError: the disk cannot write it.
     """
     try:
         os.fsync(descriptor)
@@ -227,7 +228,7 @@ def sync(descriptor: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk has a folder's list of names; on Windows, where no folder can be opened, do nothing."""
+    """Wait until a folder's entries are on disk; do nothing on Windows, where folders cannot be opened."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -248,7 +249,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what interrupted writes left behind; only the holder of a run's lock may call this."""
+    """Delete files that interrupted writes left behind; only the holder of a run's lock may call this."""
     for leftover in leftovers(folder):
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)

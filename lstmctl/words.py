@@ -12,7 +12,7 @@ MOST_NAMES = 8
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return a count with its noun: `1 row`, `1,200 rows`.
 
-    `nouns` is the plural where it is not the noun with an `s`: `plural(2, "row is", "rows are")`.
+    `nouns` is the plural if it is not the noun with an `s`: `plural(2, "row is", "rows are")`.
     """
     return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
 
@@ -33,10 +33,10 @@ def near(word: str, names: Iterable[str], *, most: int = 3, cutoff: float = 0.6,
 
     Args:
         word: the misspelled word.
-        names: what could have been meant.
-        most: how many names are suggested at most.
-        cutoff: the least similarity, 0 to 1; see `difflib.get_close_matches`.
-        mark: written on both sides of each name.
+        names: the known names.
+        most: maximum number of suggestions.
+        cutoff: minimum similarity, 0 to 1; see `difflib.get_close_matches`.
+        mark: put on both sides of each name.
     """
     known = {name.casefold(): name for name in names}
     found = [f"{mark}{known[name]}{mark}" for name in get_close_matches(word.casefold(), known, most, cutoff)]

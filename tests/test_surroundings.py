@@ -308,7 +308,7 @@ def test_without_locks_a_file_keeps_others_out(number: int, tmp_path: Path, monk
         assert is_locked(tmp_path)
         with pytest.raises(RunError, match=f"is in use by process {os.getpid()} on ") as caught, locked(tmp_path):
             pass
-    assert str(caught.value.hint) == f"wait for it, or stop it; if it runs no more, remove {tmp_path / 'lock.held'}"
+    assert str(caught.value.hint) == f"wait for it, or stop it; if it no longer runs, remove {tmp_path / 'lock.held'}"
     assert not is_locked(tmp_path)
     with locked(tmp_path):
         pass

@@ -56,7 +56,7 @@ class OpenedData:
 
 
 def _data_key(settings: Settings) -> str:
-    """Two configs with the same key open the same data, which depends only on their `task` and `data`."""
+    """Return a key of the data that a config opens, which depends only on its `task` and `data`."""
     return settings.model_dump_json(include={"task", "data"})
 
 

@@ -45,7 +45,7 @@ class _Fold:
     task: Forecast
     corpus: SeriesCorpus
     batch: SeriesBatch
-    """Without inputs."""
+    """The windows, without their inputs."""
     origins: NDArray[np.int64]
     point: Tensor
     """(horizon, batch, channels), scaled."""
@@ -54,7 +54,7 @@ class _Fold:
     calibrated: Floats | None
     """(batch, horizon, channels, levels, 2)."""
     scores: Floats
-    """On the rows that calibrated this network, (windows, horizon, channels, levels)."""
+    """Scores on the rows that calibrated this network, (windows, horizon, channels, levels)."""
     scored_series: NDArray[np.int64]
     """(windows,), the series of each window."""
     scored_until: NDArray[np.int64]
@@ -79,13 +79,13 @@ def backtest(
             calibrates and the second is forecast.
         windows: number of origins per series, counted from the end; all by default.
         stride: rows between origins; by default the horizon, so that no row is forecast twice.
-        refit: train a network for each origin, on all rows before it except as many as the validation part has, which
-            select the weights: `anew` (or True), which takes as long as the run did, or `continue`, from the weights of
-            the origin before (first, the run's), with the same number of steps per new window as the run made per
-            training window, at 0.3 of its learning rate, which falls to zero. Of several series, one network forecasts
-            all that have the same origin: the same date if the run's parts are cut at dates, otherwise the same number
+        refit: train a network for each origin on the rows before it; the last rows, a part of the same size as the
+            run's validation part, select the weights. `anew` (or True) takes as long as the run did. `continue` starts
+            from the weights of the previous origin (first, the run's), with the run's number of steps per training
+            window for each new window, and a learning rate that falls from 0.3 of the run's to zero. Series with the
+            same origin share one network: the same date if the run's parts are cut at dates, otherwise the same number
             of rows before their end.
-        baselines: names of baselines to score on the same windows: those of `registry.BASELINES`, or `theta`, `ETS` and
+        baselines: names of baselines to score on the same windows: any in `registry.BASELINES`, or `theta`, `ETS` and
             others that are not fitted to training rows.
         observe: called with every event of these trainings.
 
@@ -118,7 +118,7 @@ def backtest(
             )
     numbers = _numbers(part, stride, windows)
     if refit not in (False, True, "anew", "continue"):
-        raise UsageError(f"refit is anew or continue, not {refit}")
+        raise UsageError(f"refit must be anew or continue, not {refit}")
     built = {name: named_baseline(name, task.settings, task.plain.encoding) for name in baselines}
     if refit:
         folds = list(_refitted(run, corpus, part, numbers, observe, is_continued=refit == "continue"))
@@ -144,7 +144,7 @@ def _baseline_score(
 
 
 def _numbers(part: SeriesPart, stride: int, windows: int | None) -> Tensor:
-    """The windows of a backtest: every `stride`-th of each series, counted back from its last."""
+    """Return the numbers of a backtest's windows: every `stride`-th window of each series, counted from its last."""
     chosen, before = [], 0
     for count in part.counts.tolist():
         own = range(count - 1, -1, -stride)[: windows or count]
@@ -359,12 +359,10 @@ def _adaptive(
 
 
 def _lacking(folds: list[_Fold]) -> tuple[str, ...]:
-    """Say that a run's own intervals are missing, if they were to be calibrated."""
+    """Return a note if the run should have calibrated intervals but has none."""
     if folds[0].task.settings.calibration == "none" or all(fold.calibrated is not None for fold in folds):
         return ()
-    return (
-        "The run has no calibrated intervals, and so no scores of them: its calibration rows have too few windows.",
-    )
+    return ("The run has no calibrated intervals to score: its calibration rows contain too few windows.",)
 
 
 def _notes(run: Trained, split: str) -> tuple[str, ...]:

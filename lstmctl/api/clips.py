@@ -15,8 +15,11 @@ MOST_SEARCHED = 500
 
 
 def clip_examples(run: Trained, corpus: AudioCorpus, part: str) -> list[ClipView]:
-    """Return two clips of a part: of clips with a label, the first one that is right and the one that is wrong with the
-    highest probability, or another one that is right; else the first two."""
+    """Return two clips of a part for a report.
+
+    If clips have one label each, these are the first correctly classified one, and the one misclassified with the
+    highest probability or, if none is, a correct one with another label. Otherwise they are the first two.
+    """
     task, model = run.task, run.model
     assert isinstance(task, LabelledSequences)
     assert isinstance(model, SequenceLabeller)

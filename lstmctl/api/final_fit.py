@@ -1,7 +1,7 @@
-"""The weights that forecasts are made with: trained on all rows of the table, from the chosen weights on or anew.
+"""The weights for forecasts: trained on all rows of the table, starting from the chosen weights or anew.
 
-The rows of the validation and test parts are the newest ones, and a forecaster that never learns them starts from old
-news. Scores, backtests and inspections use the chosen weights, which have not seen what they are scored on.
+The rows of the validation and test parts are the newest ones, so forecasts should use weights that learned from them.
+Scores, backtests and inspections use the chosen weights, which were not trained on the rows they are scored on.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def continued(settings: Settings, steps: int) -> Settings:
 
 
 def _with_all_rows(corpus: SeriesCorpus) -> SeriesCorpus:
-    """The corpus with all observed rows in its training part."""
+    """Return the corpus with all observed rows in its training part."""
     starts = corpus.parts["training"][:, 0]
     stops = np.max([part[:, 1] for part in corpus.parts.values()], axis=0)
     return replace(corpus, parts={**corpus.parts, "training": np.stack([starts, stops], axis=1)})

@@ -66,7 +66,7 @@ def forecast(run: Trained, file: str | None = None, *, intervals: str = "calibra
             run's own data is missing or has changed.
     """
     if intervals not in INTERVALS:
-        raise UsageError(f"there are no `{intervals}` intervals; use {' or '.join(INTERVALS)}")
+        raise UsageError(f"intervals must be {' or '.join(INTERVALS)}, not {intervals}")
     task, model = forecaster(run, final=True)
     task, corpus = (task, None) if file is None else task.read_to_forecast(file)
     batch, last = last_windows(task.encoding, task.settings, run.device, corpus, masked=task.masked)
@@ -108,7 +108,7 @@ def sample_paths(run: Trained, file: str | None = None, *, count: int, seed: int
 def examples(
     run: Trained, corpus: SeriesCorpus, split: str, errors: Mapping[str, float]
 ) -> tuple[list[SeriesForecast], list[list[SeriesForecast]]]:
-    """Forecasts of a part with the true values.
+    """Return example forecasts of a part with the true values.
 
     Args:
         run: a forecaster.
@@ -138,7 +138,7 @@ def examples(
         return found if target is None else found[target::targets]
 
     def back(own: int) -> list[int]:
-        """Numbers of the last windows of a series of the table, in order."""
+        """Return the numbers of the last windows of a series of the table, in order."""
         return list(range(int(last[own]), int(last[own]) - counts[own], -part.horizon))[:LAST_WINDOWS][::-1]
 
     ordered = sorted((name for name in errors if np.isfinite(errors[name])), key=lambda name: -errors[name])
@@ -161,8 +161,8 @@ def examples(
 def _in_parts(
     task: Forecast, model: Ensemble, batch: SeriesBatch, offsets: Offsets | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """Forecast many series, some at a time, with the run's intervals or widened by `offsets` (series, horizon,
-    channels, levels) instead."""
+    """Forecast many series, some at a time, with the run's intervals or, if given, intervals widened by `offsets`
+    (series, horizon, channels, levels)."""
     points, spans = [], []
     with torch.no_grad(), evaluating(model):
         for start in range(0, batch.lanes, LANES):
@@ -193,8 +193,8 @@ def series_forecasts(
     intervals: Tensor | None,
     filled: NDArray[np.bool_] | None = None,
 ) -> list[SeriesForecast]:
-    """One per window and channel, in order; `origins` (batch,) are rows of `table`, or one past its end for the future.
-    Values that were `filled` (rows, channels) have no true value."""
+    """Return one forecast per window and channel, in order. `origins` (batch,) are rows of `table`, or one past its end
+    for the future. Values that were `filled` (rows, channels) have no true value."""
     assert batch.series is not None
     encoding, settings = task.encoding, task.settings
     step, horizon, targets = encoding.step, settings.horizon, len(encoding.targets)

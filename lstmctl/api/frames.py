@@ -71,21 +71,21 @@ def frame_of(columns: Mapping[str, Sequence[Any]], backend: str = "polars") -> A
 
 
 def forecasts_frame(forecasts: Forecasts, backend: str) -> Any:
-    """Columns `unique_id`, `ds`, `forecast`, and the ends of intervals: `forecast-lo-80`, `forecast-hi-80`."""
+    """Return columns `unique_id`, `ds`, `forecast`, and the ends of intervals: `forecast-lo-80`, `forecast-hi-80`."""
     from lstmctl.data.forecast_table import forecast_columns  # imports polars
 
     return frame_of(forecast_columns(forecasts, "forecast"), backend)
 
 
 def backtest_frame(backtest: Backtest, backend: str) -> Any:
-    """As `forecasts_frame`, with the last row before each forecast (`cutoff`) and what came (`y`)."""
+    """Return the columns of `forecasts_frame`, the last time before each forecast (`cutoff`), and true values (`y`)."""
     from lstmctl.data.forecast_table import forecast_columns
 
     return frame_of(forecast_columns(backtest.forecasts, "forecast", backtest.cutoffs), backend)
 
 
 def evaluation_frame(evaluation: Evaluation, backend: str) -> Any:
-    """One row per series and model, with a column per metric; for one series or another task, one row per model."""
+    """Return one row per series and model, or per model for a single series or another task; one column per metric."""
     from lstmctl.data.forecast_table import series_columns
 
     if evaluation.by_series:
@@ -97,7 +97,7 @@ def evaluation_frame(evaluation: Evaluation, backend: str) -> Any:
 
 
 def predictions_frame(predictions: Predictions, backend: str) -> Any:
-    """One row per sequence, or per frame where frames have labels."""
+    """Return one row per sequence, or per frame if frames have labels."""
     from lstmctl.data.prediction_table import prediction_rows
 
     names, rows = prediction_rows(predictions, texts=True)

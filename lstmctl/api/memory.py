@@ -30,14 +30,14 @@ BYTES_PER_PARAMETER = 12
 BYTES_PER_STATE = 2
 """One output of a layer at one step, kept for the gradients, in bfloat16."""
 BYTES_OF_A_PROCESS = 400 * 2**20
-"""What Python and torch take before a network is built."""
+"""Memory of Python and torch before a network is built."""
 SMALL = 100
 """A network that fits into memory this many times is not checked."""
 GIB = 2**30
 
 
 def require_memory(settings: Settings, task: AnyProblem, cell: type[Cell], device: torch.device) -> None:
-    """Refuse a training whose minimum memory exceeds that of the device.
+    """Refuse a training that needs more memory than the device has.
 
     Raises:
         ResourceError: the weights and states alone exceed the memory of the device.
@@ -59,7 +59,7 @@ def require_memory(settings: Settings, task: AnyProblem, cell: type[Cell], devic
 
 
 def least_memory(settings: Settings, parameters: int) -> int:
-    """Return the bytes that training needs for its weights and states alone; it takes more."""
+    """Return the bytes that the weights and states alone take: a lower bound on what training needs."""
     return BYTES_PER_PARAMETER * parameters + BYTES_PER_STATE * _states(settings)
 
 
@@ -91,14 +91,14 @@ class Undrawn(TorchFunctionMode):
 
 
 def _largest_layer(settings: Settings) -> int:
-    """An upper bound on the number of weights, unless the vocabulary is the largest size."""
+    """Return an upper bound on the number of weights, unless the vocabulary is the largest size."""
     model, task = settings.model, settings.task
     sizes = [model.hidden, model.embedding, *(getattr(task, span, 1) for span in ("lookback", "horizon"))]
     return 4 * max(sizes) ** 2 * model.layers * model.ensemble
 
 
 def _states(settings: Settings) -> int:
-    """Number of values that the layers output for one part of a batch and that its gradients need."""
+    """Return the number of layer outputs that the gradients of one part of a batch need."""
     model, training = settings.model, settings.training
     directions = 2 if model.direction == "bidirectional" else 1
     width = model.hidden * model.layers * directions * model.ensemble

@@ -90,7 +90,7 @@ class CheckedBatches:
 
 
 def checked(batches: Iterable[Batch], files: Sequence[MappedFile]) -> Iterator[Batch]:
-    """The batches, each gathered after a check of the sizes of its files."""
+    """Yield the batches; the sizes of the files are checked before each is gathered."""
     remaining = iter(batches)
     while True:
         for file in files:
@@ -116,8 +116,8 @@ def assemble(
 
     Args:
         settings, config_folder, cell: the run's.
-        choices: those of the resumed run, or of the comparison that the run belongs to; None to choose now. bfloat16
-            becomes float32, with a warning, if there is no kernel for it.
+        choices: from the resumed run, or from the comparison that the run belongs to; None to choose now. bfloat16
+            becomes float32, with a warning, if the device lacks a kernel for it.
         steps: the budget of the resumed run in steps; None to derive it from the config.
         source: weights of a run to start from.
         corpus: the data that the settings name; None to open it.
@@ -220,7 +220,7 @@ def assemble(
 
 
 def _check_shares(settings: Settings, processes: Processes) -> None:
-    """Raises ConfigError if the lanes of a batch cannot be divided evenly."""
+    """Raise ConfigError if the lanes of a batch cannot be divided evenly."""
     training, parts = settings.training, processes.size * settings.training.accumulate
     if training.batch % parts:
         among = f"{processes.size} processes"
@@ -268,11 +268,12 @@ def _start_from(model: nn.Module, task: AnyProblem, source: Start, settings: Set
 
 
 def _by_name(model: nn.Module, task: AnyProblem, source: Start) -> dict[str, Tensor]:
-    """Return the weights of another run with the rows of symbols and labels, and the inputs of columns, in our order,
-    and log what is taken over. New rows are as initialised, new inputs 0.
+    """Return the weights of another run, with its symbols, labels and columns in our order, and log what carries over.
+
+    Rows of new symbols and labels keep their initial values; weights of new columns are 0.
 
     Raises:
-        RunError: no symbol or no label is known to both.
+        RunError: the two have no symbol or no label in common.
     """
     weights, own = dict(source.weights), model.state_dict()
     ours, theirs = task.row_names, source.task.row_names
@@ -295,7 +296,7 @@ def _by_name(model: nn.Module, task: AnyProblem, source: Start) -> dict[str, Ten
         axis = 1 if rows.are_inputs else 0
         rest, others_rest = (weight.shape[:axis] + weight.shape[axis + 1 :] for weight in (new_weight, old_weight))
         if list(rows.names) == list(known.names) or rest != others_rest or rows.times != known.times:
-            continue  # the same, or of another width, which is reported as such
+            continue  # either equal, or of another width, which is reported later
         places = {row: number for number, row in enumerate(known.names)}
         kept = [number for number, row in enumerate(rows.names) if row in places]
         if not kept and not rows.are_inputs and not rows.optional:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 PRIVATE = ("host", "launch", "order", "peak_memory", "hub", "published")
-"""Facts of the machine, or of the folder of runs, that nobody else needs."""
+"""Facts about the machine or the runs folder, which are not published."""
 EXCERPTS = ("examples", "fans", "clips")
 """Parts of `evaluation.json` with rows or sound of the data."""
 FOLDERS = re.compile(r"(?<![\w:/.\\])(?:~|[A-Za-z]:)?(?:[/\\][^/\\\s'\"=,]+)*[/\\](?=[^/\\\s])")

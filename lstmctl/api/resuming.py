@@ -60,7 +60,7 @@ def resume(
             location of the same data (`data.text`, `data.series`, `data.table`, `data.pairs`, `data.audio`), and
             `device` (another one gives different bits).
         trust: allow the run to name code to import.
-        allow_data_change: continue although the data has changed; the result is then not that of a single run.
+        allow_data_change: continue although the data has changed; a single run would give a different result.
         allow_config_change: continue although the config has changed, and accept any override.
         track: see `train`; their curves continue.
         observe: called with every event; by default a live display shows them.
@@ -119,7 +119,7 @@ def _key(override: str) -> str:
 
 
 def _found(name: str | Path, trust: bool) -> tuple[str, bool]:
-    """Return a run's folder, and whether it is finished; files derived from its checkpoints are then up to date."""
+    """Return a run's folder, and whether it is finished; if so, files derived from its checkpoints are up to date."""
     run = load_run(find_to_resume(str(name), runs_root()).path, trust=trust)
     finished = run.status == "finished"
     if finished and (problem := _problem_with(run)) is not None:
@@ -148,8 +148,7 @@ def _problem_with(run: Run) -> str | None:
 
 
 def _mend(folder: RunFolder) -> None:
-    """Recreate files that a kill at the end of a run prevented: its report and exported weights; and delete
-    leftovers."""
+    """Recreate the files that a run killed near its end lacks (report, exported weights), and delete leftovers."""
     if has_report(folder.path, "finished") and folder.checkpoints.is_tidy() and not folder.has_leftovers():
         return
     with folder.locked():

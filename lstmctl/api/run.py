@@ -71,14 +71,14 @@ class Run(Trained):
         cache: bool = False,
         quiet: bool = False,
     ) -> Evaluation:
-        """Score the run, in float32, with simple baselines beside it.
+        """Score the run in float32, along with simple baselines.
 
         Args:
             split: the part of the run's own data: training, validation or test; by default test if there is one, else
                 validation.
             file: a file, folder or data frame to score instead, as a whole.
             baselines: further baselines of a forecast, by their names in `registry.BASELINES`.
-            dynamic: also score a language model that learns on the way; see `tasks.dynamic_evaluation`.
+            dynamic: also score a language model that learns as it reads; see `tasks.dynamic_evaluation`.
             cache: also score it with a cache of the text it has read; see `tasks.neural_cache`.
             quiet: show no progress.
 
@@ -124,8 +124,8 @@ class Run(Trained):
         own: Score | None = None,
         others: Mapping[str, Score] | None = None,
     ) -> Evaluation:
-        """Score the run on one part of data in the run's own encoding, together with simple baselines; `called` is the
-        part's name in the result, `own` the run's score if it is known, and `others` those of further baselines."""
+        """Score the run and simple baselines on one part of data in the run's own encoding. `called` is the part's name
+        in the result, `own` the run's score if it is known, and `others` the scores of further baselines."""
         scores = {"run": own or self.score(corpus, part), **self.task.references(corpus, part), **(others or {})}
         scores = self.task.relative(corpus, part, scores)
         primary = self.task.primary
@@ -191,8 +191,8 @@ class Run(Trained):
             quiet: show no progress.
 
         Raises:
-            DataError: the file is missing, or cannot be read.
-            UsageError: neither or both are given, or the run's task predicts nothing from sequences.
+            DataError: the file is missing or cannot be read.
+            UsageError: neither or both are given, or the run's task does not predict from sequences.
         """
         tables = [one for one in data if isinstance(one, str | Path) or is_frame(one)]
         files = [_path_of(one) for one in tables]
@@ -216,7 +216,7 @@ class Run(Trained):
             settings: arguments of `inspect_gates`, `inspect_memory`, `inspect_gradients` or `inspect_recall`.
 
         Returns:
-            The findings. They are displayed in a notebook, and their `plot()` is a matplotlib figure.
+            The findings. A notebook displays them, and their `plot()` method returns a matplotlib figure.
 
         Raises:
             UsageError: the inspection does not exist, or the run cannot be inspected.
@@ -238,7 +238,7 @@ class Run(Trained):
         return notebook.figure_of(run_summary(read_history(self.path)), name or "curves")
 
     def _repr_html_(self) -> str:
-        """The run's scores, next to its baselines, as a notebook displays them."""
+        """Return the scores of the run and its baselines as HTML, for notebooks."""
         return html.fragment(run_summary(read_history(self.path)))
 
     def generate(self, prompt: str = "", **settings: Any) -> list[Generated]:
@@ -261,10 +261,10 @@ class Run(Trained):
         """Start generating texts that continue `prompt`, symbol by symbol (`steps`) or completely (`finish`).
 
         Args:
-            prompt: what stands before; empty starts a new text.
-            label: what the text is written for, by a run of generation-from-label; it may end before `length`.
-            length: symbols to write at most.
-            count: texts to write side by side.
+            prompt: the beginning of the text; empty starts a new text.
+            label: the label to generate for, if the task is generation-from-label; the text may end before `length`.
+            length: maximum number of symbols to generate.
+            count: number of texts to generate in parallel.
             sampling: temperature and truncation; by default as on the command line.
             stop: end a text before this string.
             seed: the seed for sampling; the run's own by default.
@@ -301,18 +301,18 @@ class Run(Trained):
 
 
 def _final_note(info: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say that other weights forecast than were scored, if that is so."""
+    """Return a note if forecasts use other weights than the scores."""
     final = info.get("final_fit")
     if not isinstance(final, Mapping):
         return ()
     steps = f"{final.get('steps'):,} steps"
     how = f"anew, in {steps}" if final.get("how") == "anew" else f"{steps} further"
     return (
-        f"Forecasts use weights that were trained {how}, on all rows (task.final_fit); the scores are of the weights "
-        "before, which have not learned the rows they are scored on.",
+        f"Forecasts use weights that were trained {how}, on all rows (task.final_fit); the scores are from the weights "
+        "before that, which were not trained on the rows they are scored on.",
     )
 
 
 def _path_of(data: Any) -> str:
-    """The path of a table, which is written to the cache first if it is a data frame."""
+    """Return the path of a table; a data frame is first written to the cache."""
     return table_of(data) if is_frame(data) else str(data)

@@ -104,7 +104,7 @@ def run_to_end(folder: RunFolder, assembled: Assembled, snapshot: Snapshot | Non
 
 
 class _Concluding:
-    """Reports to an observer what is done after training has ended."""
+    """Reports the work after training to an observer."""
 
     def __init__(self, observe: Observer) -> None:
         self.observe = observe
@@ -118,7 +118,7 @@ class _Concluding:
         return self.sharing(f"scoring the {part} part")
 
     def sharing(self, doing: str) -> Callable[[int, int], None]:
-        """Begin some work; return a function that is called with how much of it is done, and with all of it."""
+        """Begin some work; return a function that is called with the amount done and the total."""
         self.observe(Concluding(doing, 0.0))
         told = time.monotonic()
 
@@ -188,7 +188,7 @@ def _evaluated(run: Run, corpus: Corpus, scores: Mapping[str, Score]) -> dict[st
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
-    """Return the larger of two numbers that may be unknown."""
+    """Return the larger of two numbers, either of which may be unknown."""
     return max((number for number in (one, other) if number is not None), default=None)
 
 

@@ -47,11 +47,11 @@ class Reader(Protocol):
     """True if a step is a line of the input, False if it is a character."""
 
     def read(self, item: str) -> dict[str, Any] | None:
-        """Read one item; return what is known after it, as JSON, or None for a header or a break."""
+        """Read one item; return the predictions after it, as JSON, or None for a header or a break."""
         ...
 
     def state(self) -> Arrays:
-        """Return all that the next step depends on."""
+        """Return everything that the next step depends on."""
         ...
 
     def restore(self, state: Arrays) -> None:
@@ -60,12 +60,12 @@ class Reader(Protocol):
 
 
 def reader(run: Trained, intervals: str = "calibrated") -> Reader:
-    """Return what reads a stream with a run.
+    """Return a reader of a stream for a run's task.
 
     Args:
         run: a language model, a forecaster, or a labeller that reads forwards only.
-        intervals: of a forecaster: `calibrated`, or `adaptive`, which learn from each truth that arrives and begin with
-            the run's own data.
+        intervals: of a forecaster: `calibrated`; or `adaptive`, which begin with the run's own data and learn from each
+            value that arrives.
 
     Raises:
         UsageError: the run cannot read a stream.
@@ -93,7 +93,7 @@ def saved(run: Trained, reader: Reader, path: Path) -> None:
     """Write the state of a reader to a file.
 
     Raises:
-        ResourceError: it cannot be written; the old file stands.
+        ResourceError: it cannot be written; the old file is kept.
     """
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, of=np.array(_weights_of(run)), **reader.state())
@@ -110,11 +110,11 @@ def restored(run: Trained, reader: Reader, path: Path) -> None:
         with np.load(io.BytesIO(read_plain(path)), allow_pickle=False) as file:
             found = dict(file)
     except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"{path} is damaged: {error}", hint="delete it to begin anew") from error
+        raise RunError(f"{path} is damaged: {error}", hint="delete it to start over") from error
     if str(found.pop("of", "")) != _weights_of(run):
         raise RunError(
             f"{path} is the state of another run, or of other weights than {run.name} has now",
-            hint="name another --state FILE, or delete it to begin anew",
+            hint="name another --state FILE, or delete it to start over",
         )
     reader.restore(found)
 
@@ -248,14 +248,14 @@ class Labels:
     def restore(self, state: Arrays) -> None:
         self.carried = _layers(state)
         if self.by_line and "columns" in state:
-            self.columns = None  # a new input has a header of its own
+            self.columns = None  # a new input begins with a header
 
 
 class Forecasts:
     """A forecast after every row.
 
-    The last rows of each series are those of the run's table, if the first new row follows them; else rows are waited
-    for until there are enough. Adaptive intervals learn from every truth.
+    If the first new row of a series follows the run's table, forecasts begin at once, from the rows of that table;
+    otherwise they begin when enough rows have arrived. Adaptive intervals learn from every observed value.
 
     Args:
         run: a forecaster.
@@ -266,7 +266,7 @@ class Forecasts:
 
     def __init__(self, run: Trained, intervals: str) -> None:
         if intervals not in ("calibrated", "adaptive"):
-            raise UsageError(f"there are no `{intervals}` intervals; use calibrated or adaptive")
+            raise UsageError(f"intervals must be calibrated or adaptive, not {intervals}")
         self.task, self.model = forecaster(run, final=True)
         encoding = self.encoding = self.task.encoding
         if encoding.known:
@@ -373,7 +373,7 @@ class Forecasts:
         return self.rows[name]
 
     def _past(self, cells: list[str], column: str) -> float:
-        """Return a value of a past column; of categories, the number of the category, 0 for one that is not known."""
+        """Return a value of a past column; for a category, its number, or 0 if it is unknown."""
         assert self.columns is not None
         known = self.encoding.categories.get(column)
         if known is None:
@@ -468,7 +468,7 @@ def before_nothing(table: Table) -> Table:
 
 
 def _cut(table: Table, start: int, stop: int, most: int, series: int) -> Table:
-    """Return the last rows of one series, at most `most`, as a table of its own."""
+    """Return the last rows of one series, at most `most`, as a separate table."""
     rows = slice(max(start, stop - most), stop)
     count = rows.stop - rows.start
     bounds = np.array([0, count])

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Start:
-    """Weights that a training starts from, and the settings and the task that say what they stand for."""
+    """Weights that a training starts from, with the settings and the task that give them their meaning."""
 
     name: str
     """Of the run that they come from."""
@@ -78,7 +78,7 @@ class Trained:
 
     @property
     def metrics(self) -> dict[str, dict[str, float] | None]:
-        """The final metrics by part: `validation`, and `test` (None if there is no test part)."""
+        """The final metrics by part: `validation`, and `test` (None without a test part)."""
         return dict(self.info.get("metrics", {}))
 
     @cached_property

@@ -26,7 +26,7 @@ STEPS = "steps in run.json"
 
 
 def trained_as(assembled: Assembled) -> dict[str, Any]:
-    """What a checkpoint records about its training; see `changes`."""
+    """Return what a checkpoint records about its training; see `changes`."""
     return record_of(assembled.settings, assembled.trainer.steps)
 
 
@@ -53,7 +53,7 @@ def changes(snapshot: Snapshot | None, settings: Settings, steps: int) -> dict[s
 
 
 def require_unchanged(folder: RunFolder, snapshot: Snapshot | None, changed: Mapping[str, str]) -> None:
-    """Raises RunError if the config has changed since the checkpoint was written."""
+    """Raise RunError if the config has changed since the checkpoint was written."""
     if snapshot is not None and changed:
         raise RunError(
             f"{folder.path} has changed since its checkpoint of step {snapshot.step} was written: "

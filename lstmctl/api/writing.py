@@ -26,15 +26,15 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torc
 
 
 def author(run: Trained, label: str | None, precision: str) -> Author:
-    """Return what generates a run's texts.
+    """Return the generator of a run's texts.
 
     Args:
         label: the label of the text, if the run's task generates texts from labels.
         precision: precision of the products in a step, `float32`, `bfloat16` or `int8`.
 
     Raises:
-        UsageError: the task does not generate text, the label is missing or unknown, the precision is unknown, or there
-            is no kernel for it.
+        UsageError: the task does not generate text, the label is missing or unknown, the precision is unknown, or the
+            device lacks a kernel for it.
     """
     if (products := PRECISIONS.get(precision)) is None:
         raise UsageError(f"precision must be float32, bfloat16 or int8, not {precision}")

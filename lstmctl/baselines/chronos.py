@@ -20,7 +20,7 @@ def chronos(path: str | None) -> Forecaster:
     """Return the medians of a pretrained Chronos, Chronos-Bolt or Chronos-2 whose weights are in the folder `path`.
 
     Raises:
-        UsageError: the package is missing, or the folder holds no such model.
+        UsageError: the package is missing, or the folder does not contain one of these models.
     """
     if path is None or not (Path(path) / "config.json").is_file():
         raise UsageError(
@@ -30,7 +30,7 @@ def chronos(path: str | None) -> Forecaster:
     package = imported("chronos", "chronos", "chronos")
     try:
         pipeline: Any = package.BaseChronosPipeline.from_pretrained(path, device_map="cpu", local_files_only=True)
-    except Exception as error:  # whatever a wrong file causes in that package
+    except Exception as error:  # a wrong file can cause any exception in that package
         raise UsageError(f"--baseline chronos={path}: the model cannot be loaded: {error}") from error
 
     def forecast(history: Floats, horizon: int, season: int) -> Floats:

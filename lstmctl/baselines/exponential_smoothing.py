@@ -1,8 +1,8 @@
 """Exponential smoothing of many series at once, with a level, a trend or a damped trend.
 
 The models are ANN, AAN and AAdN of Hyndman, Koehler, Ord and Snyder (2008, Forecasting with exponential smoothing), on
-series without their season, whose indices are those of the classical decomposition and stay fixed. Errors are linear in
-the initial states, so these have a closed form.
+seasonally adjusted series, with fixed indices from the classical decomposition. Errors are linear in the initial
+states, so these have a closed form.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Smoothed:
     error: Doubles
     """Sum of squared errors one step ahead, with the initial states that minimise it."""
     level: Doubles
-    """After the last row."""
+    """Level after the last row."""
     trend: Doubles
     """Per row."""
 
@@ -59,7 +59,7 @@ def smooth(lanes: Lanes, alpha: Doubles, beta: Doubles | None = None, phi: Doubl
     """Smooth every lane with every candidate; parameters are (candidates, lanes), or (candidates, 1) for all lanes.
 
     With level l and trend b before a row, and e = y - (l + phi b), they become l + phi b + alpha e and phi b + beta e.
-    Without beta there is no trend.
+    Without beta, the model has a level alone.
     """
     # Less the first value, zeros are initial states of about the right size, and rounding is small.
     first = lanes.values[0]
@@ -133,7 +133,7 @@ def _smooth_trends(
     determinant = first * second - both**2
     regular = determinant > 1e-12 * first * second
     safe = np.where(regular, determinant, 1)
-    # Where the two cannot be separated, the initial trend is 0.
+    # The initial trend is 0 where it cannot be separated from the level.
     of_trend = np.where(regular, (first * by_trend - both * by_level) / safe, 0)
     of_level = (by_level - both * of_trend) / np.maximum(first, tiny)
     error = squares - of_level * by_level - of_trend * by_trend
@@ -192,7 +192,7 @@ def smoothing_forecasts(history: Floats, horizon: int, season: int, parameters: 
             value.
         horizon: steps ahead.
         season: in rows; 1 for none.
-        parameters: (windows, channels, `PARAMETERS`) of `smoothing_parameters`; by default those of each history.
+        parameters: (windows, channels, `PARAMETERS`) of `smoothing_parameters`; by default fitted to each history.
 
     Returns:
         (windows, horizon, channels)
@@ -260,8 +260,8 @@ def _phi(parameters: Doubles) -> Doubles | float:
 def _criterion(without: Adjusted, error: Doubles, fitted: int) -> Doubles:
     """Return the AICc (lanes,) of the unadjusted series, with `fitted` parameters, initial states and variances.
 
-    An error of a series with multiplicative seasons is its season times that of the adjusted one, so the logarithms of
-    the seasons enter the likelihood. The indices are not counted: all candidates of a lane have them.
+    With multiplicative seasons, the error of a series is the error of the adjusted series times the season, so the
+    logarithms of the seasons enter the likelihood. The indices are not counted: all candidates of a lane have them.
     """
     lanes = without.lanes
     counted = np.maximum(lanes.lengths - NOT_COUNTED, 1)

@@ -88,7 +88,7 @@ def fitted_classes(features: csr_array, classes: Array, labels: int, strength: f
         classes: (texts,).
         labels: number of classes.
         strength: see `STRENGTHS`.
-        start: weights to start from, ((features + 1) · labels,): those of the features, then the biases, which are not
+        start: weights to start from, ((features + 1) · labels,): first of the features, then the biases, which are not
             penalised. The result has the same form.
     """
     width = features.shape[1]
@@ -131,7 +131,7 @@ class Grams:
 
     @classmethod
     def of(cls, texts: Labelled, chosen: Array, most: int = MOST_GRAMS) -> Grams:
-        """Collect the n-grams of the `chosen` texts, at most as many as `most`."""
+        """Collect the n-grams of the `chosen` texts: the `most` frequent ones."""
         symbols, owners = _joined(texts, chosen)
         base = int(symbols.max(initial=0)) + 2  # one more for symbols that do not occur
         keys, frequencies = [], []
@@ -183,7 +183,7 @@ def _keys(numbers: Array, symbols: Array, owners: Array, base: int, length: int)
     places = np.flatnonzero(inside)
     if length == 1:
         return owners, symbols
-    # `numbers` are those of the shorter n-grams inside a text, in order: of each text, all but its last.
+    # `numbers` belong to the shorter n-grams inside a text, in order: of each text, all but its last.
     shorter = np.flatnonzero(owners[last - 1 :] == owners[: len(owners) - last + 1])
     before = np.full(len(owners), -1, np.int64)
     before[shorter] = numbers
@@ -199,5 +199,5 @@ def _joined(texts: Labelled, chosen: Array) -> tuple[Array, Array]:
 
 
 def _most(texts: Labelled) -> int:
-    """Return the number of texts from the first that are used."""
+    """Return the number of texts to use, counted from the first."""
     return max(1, int(np.searchsorted(np.cumsum(texts.lengths), MOST_SYMBOLS, side="right")))

@@ -21,7 +21,7 @@ NONE, ADDITIVE, MULTIPLICATIVE = 0, 1, 2
 CRITICAL = 1.645
 """Quantile of the normal distribution for a test at 90 %."""
 SMALLEST_INDEX = 0.01
-"""A multiplicative seasonal index below this would blow the adjusted series up."""
+"""Minimum multiplicative seasonal index; dividing by a smaller one would blow up the adjusted series."""
 NEARLY_ZERO = 1e-6
 """A share of the largest value of a lane below which values count as 0, since histories are float32."""
 LANES = 512
@@ -69,7 +69,7 @@ def each_block(history: Floats, horizon: int, forecast: Callable[[Lanes, Counts]
 
 
 def is_seasonal(lanes: Lanes, season: int) -> NDArray[np.bool_]:
-    """Test at 90 % whether the autocorrelation at the season is beyond that of a process without it (lanes,).
+    """Test at 90 % whether the autocorrelation at the season is larger than without a season (lanes,).
 
     With r the autocorrelations and n the length, |r_m| > 1.645 √((1 + 2 Σ_{k<m} r_k²) / n); the test of the M4
     competition's benchmarks (Makridakis, Spiliotis and Assimakopoulos 2020). False if there are fewer than two seasons.
@@ -81,7 +81,7 @@ def is_seasonal(lanes: Lanes, season: int) -> NDArray[np.bool_]:
     mean = np.where(seen, lanes.values, 0).sum(axis=0) / lanes.lengths
     deviations = np.where(seen, lanes.values - mean, 0)
     size = np.maximum(np.abs(deviations).max(axis=0), np.finfo(np.float64).tiny)
-    # Padded, so that the circular correlation of the transform is that of a finite series.
+    # Padded, since the transform computes a circular correlation.
     spectrum = np.fft.rfft(deviations / size, n=len(deviations) + season, axis=0)
     products = np.fft.irfft(np.square(np.abs(spectrum)), n=len(deviations) + season, axis=0)[: season + 1]
     correlation = products[1:] / np.where(products[0] > 0, products[0], 1)
@@ -94,7 +94,7 @@ def seasonal_indices(lanes: Lanes, season: int, kind: int) -> Doubles:
     """Return (season, lanes) the mean deviation (or ratio, if multiplicative) of each phase from a centred moving
     average over one season (classical decomposition: Hyndman and Athanasopoulos, Forecasting, section 3.4).
 
-    The first phase is that of a lane's first row. Deviations sum to 0; the mean of ratios is 1. All lanes must have two
+    The first phase belongs to a lane's first row. Deviations sum to 0; the mean of ratios is 1. All lanes must have two
     seasons or more, and positive values if multiplicative; other lanes get meaningless indices.
     """
     half, rows = season // 2, len(lanes.values)
@@ -123,7 +123,7 @@ def seasonal_indices(lanes: Lanes, season: int, kind: int) -> Doubles:
 
 
 def naive2_forecasts(history: Floats, horizon: int, season: int) -> Floats:
-    """Forecast by Naive 2 of the M4 competition: repeat the last value without its season, and put the season back.
+    """Forecast by Naive 2 of the M4 competition: repeat the last seasonally adjusted value, then restore the season.
 
     Args:
         history: (windows, rows, channels) in original units, as for `theta_forecasts`.
@@ -152,7 +152,7 @@ class Adjusted:
     """(season, lanes); 0 without a season."""
 
     def restored(self, forecast: Doubles) -> Doubles:
-        """Put the seasons back into forecasts (horizon, lanes)."""
+        """Restore the seasons in forecasts (horizon, lanes)."""
         steps = np.arange(len(forecast))[:, np.newaxis]
         season = self.indices[(self.lanes.lengths + steps) % len(self.indices), np.arange(len(self.kinds))]
         found: Doubles = np.where(self.kinds == MULTIPLICATIVE, forecast * season, forecast + season)

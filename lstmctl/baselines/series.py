@@ -123,7 +123,7 @@ def fit_ridge(
         |Y - X W|² / n + penalty |W|²,    so that    W = (X'X / n + penalty I)⁻¹ X'Y / n
 
     (Hoerl and Kennard 1970, Ridge regression). One eigendecomposition of X'X serves all penalties of a lookback, and
-    the products of the longest lookback contain those of the shorter ones.
+    the products of the longest lookback include all products of shorter ones.
 
     All lookbacks are fitted to and compared on the same windows. A missing value before the origin is replaced by the
     last known one; a window with a missing label, or without a known first value, is left out.

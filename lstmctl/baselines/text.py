@@ -77,7 +77,7 @@ class NGram:
         return shorter
 
     def prepared(self) -> NGram:
-        """Return the same model, which takes more memory and predicts many short pieces of text faster."""
+        """Return the same model, prepared to predict many short pieces of text faster; it takes more memory."""
         ready = copy(self)
         ready._kept = [self._smoothing(number) for number in range(self.order)]
         return ready
@@ -92,13 +92,15 @@ class NGram:
         return level.counts if number == self.order - 1 else level.continuations
 
     def _smoothing(self, number: int) -> _Smoothing:
-        """What the grams of a level give up."""
+        """Return the discounted counts of a level."""
         return self._levels[number].smoothing(self._counted(number)) if self._kept is None else self._kept[number]
 
     def nats(self, symbols: Integers) -> Floats:
-        """Compute -ln p of every symbol of a stream (length,), or of several side by side (length, streams), but the
-        first, given the symbols before it, (length - 1, …). Symbols near the beginning are predicted from a shorter
-        context."""
+        """Compute -ln p of every symbol except the first, given the symbols before it, (length - 1, …).
+
+        `symbols` is one stream (length,), or several side by side (length, streams). Symbols near the beginning are
+        predicted from a shorter context.
+        """
         return self.nats_by_order(symbols, [self.order])[self.order]
 
     def total_nats(self, symbols: Integers) -> float:
@@ -177,7 +179,7 @@ def ngram(
 
 
 class GramCounts(NamedTuple):
-    """All grams of one length, those of a context side by side.
+    """All grams of one length, grouped by context.
 
     A gram's number is its index here. The grams of the context with number c, a gram one symbol shorter, are those from
     `starts[c]` to before `starts[c + 1]`; the empty context has the number 0.
@@ -287,11 +289,10 @@ def _count(training: NDArray[np.int64], vocabulary: int, order: int) -> list[_Le
 
 
 def _count_packed(training: NDArray[np.int64], vocabulary: int, order: int, bits: int) -> list[_Level]:
-    """The same levels, of symbols so few that a gram of the longest length fits into 64 bits.
+    """Count the levels as `_count` does, if a gram of the longest length fits into 64 bits.
 
-    A gram is the number formed by its symbols, `bits` each, the first the highest. Sorted once, the longest grams
-    contain those of every shorter length as their beginnings, in order, except those that start at the last symbols of
-    the text.
+    A gram is the number formed by its symbols, `bits` each, the first the highest. Once the longest grams are sorted,
+    their beginnings are the shorter grams in order, except for grams that start at the last symbols of the text.
     """
     if not order:
         return []
@@ -348,7 +349,7 @@ def _discounts(counts: Integers) -> Floats:
 
 
 def _smallest(numbers: Integers) -> Integers:
-    """Convert numbers that are not negative to the smallest of three types."""
+    """Convert non-negative numbers to the smallest of three types that fits."""
     most = numbers.max(initial=0)
     return numbers.astype(np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.int32)
 

@@ -40,7 +40,7 @@ def theta_forecasts(history: Floats, horizon: int, season: int, alpha: Doubles |
             value.
         horizon: steps ahead.
         season: in rows; 1 for none.
-        alpha: (windows, channels, 1) of `theta_parameters`; by default those of each history.
+        alpha: (windows, channels, 1) of `theta_parameters`; by default fitted to each history.
 
     Returns:
         (windows, horizon, channels)

@@ -52,7 +52,7 @@ class LoadedConfig:
     """Lines for people, if the config was derived from a user's own data."""
 
     def named_in(self, text: str) -> list[str]:
-        """Say of each setting named in a text where it comes from, unless it was given on the command line."""
+        """Return the origin of each setting named in a text, in words, except settings from the command line."""
         keys = dict.fromkeys(SETTING.findall(text))
         return [f"{key} is from {self.origins[key]}" for key in keys if self.origins.get(key, GIVEN) != GIVEN]
 

@@ -70,7 +70,7 @@ def _value(text: str, label: str) -> object:
 
 
 def _entry(key: str, value: object, label: str) -> tuple[str, object]:
-    """An entry of `{key: value}`. Without the blank, YAML reads `key:value` as a key alone, which is never intended."""
+    """Return an entry of `{key: value}`. YAML reads `key:value`, without a space, as a single key: never the intent."""
     name, _, text = key.partition(":")
     if value is None and text and _KEY.fullmatch(name):
         return name, read_value(text, label)

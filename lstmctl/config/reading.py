@@ -57,7 +57,7 @@ class _ReadingError(Exception):
 
 
 def read(content: bytes, name: str) -> Document:
-    """The mapping in `content`, a whole config file called `name` in messages.
+    """Parse `content`, a whole config file called `name` in messages.
 
     Raises ConfigError located as `NAME:LINE:COLUMN` for anything but one YAML mapping.
     """
@@ -76,7 +76,7 @@ def read(content: bytes, name: str) -> Document:
 
 
 def read_value(text: str, name: str) -> object:
-    """The value of a command-line override: a scalar, `[a, b]` or `{key: value}`.
+    """Parse the value of a command-line override: a scalar, `[a, b]` or `{key: value}`.
 
     Raises ConfigError that starts with `name` for anything else.
     """
@@ -172,12 +172,12 @@ def _compose(text: str, loader: type[_Loader] = _Loader) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         raise _reworded(error, text) from None
     except (ValueError, OverflowError):
-        # PyYAML turns the digits of an escape such as "\UFFFFFFFF" into a character without looking.
-        raise _ReadingError("an escape in a quoted text names no character", None) from None
+        # PyYAML does not check the digits of an escape such as "\UFFFFFFFF".
+        raise _ReadingError("an escape in a quoted text is not a valid character", None) from None
 
 
 def _reworded(error: yaml.MarkedYAMLError, text: str) -> _ReadingError:
-    """PyYAML's error in the words of someone who edits a config."""
+    """Return PyYAML's error in terms that make sense to someone who edits a config."""
     problem, context = error.problem or "not valid YAML", error.context or ""
     at = _position(error.problem_mark) if error.problem_mark else None
     opened = _position(error.context_mark) if error.context_mark else at

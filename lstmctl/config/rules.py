@@ -20,7 +20,7 @@ Found = tuple[Path, str]  # the key at fault, and the problem
 AT_ONCE = ("parallel", "refined")
 """Values of `task.decoding` that forecast all segments at once."""
 MOST_DRAWN = 2**28
-"""Most steps of drawn sequences in memory at once: some 3 GB."""
+"""Maximum number of steps of drawn sequences in memory at once: some 3 GB."""
 
 
 def broken_rules(sections: Mapping[str, Any]) -> Iterator[Found]:
@@ -134,7 +134,7 @@ def _accumulate_divides_batch(training: Any) -> Iterator[Found]:
 
 def _coefficients_fit_bands(data: Any) -> Iterator[Found]:
     if data.source == "audio" and data.frames == "mfcc" and data.coefficients > data.bands:
-        yield ("data", "coefficients"), f"{data.coefficients} is more than data.bands {data.bands}; use at most as many"
+        yield ("data", "coefficients"), f"{data.coefficients} is more than data.bands; use at most {data.bands}"
 
 
 def _residual_joins_equal_widths(model: Any) -> Iterator[Found]:

@@ -141,7 +141,7 @@ class Forecast(Section):
     calibration: Literal["separate", "shared", "none"] = Field(
         default="separate",
         description="Rows that calibrate the intervals: the second half of the validation part (only its first half "
-        "then selects the weights), all of it (shared with that selection), or none",
+        "then selects the weights), the whole part (shared with that selection), or none",
     )
     final_fit: Literal["continue", "anew", "none"] = Field(
         default="anew",
@@ -260,9 +260,8 @@ class TextData(Section):
     )
     emphasis: Annotated[float, Field(ge=1, le=1e6)] = Field(
         default=1.0,
-        description="Factor of the training loss where the table of dependencies beside the text, "
-        "NAME-dependencies.csv, says that something is recalled: on the characters that decide which of the known "
-        "answers it is. Reported losses are unweighted",
+        description="Weight in the training loss of the characters that distinguish a recalled answer from the other "
+        "answers in the table of dependencies next to the text, NAME-dependencies.csv. Reported losses are unweighted",
     )
 
 
@@ -415,8 +414,8 @@ class TableData(Section):
     )
     vocabulary: Vocabulary = Field(
         default="training",
-        description="Characters that the network knows: those of the training part, with one learned symbol for all "
-        "others; or those of all parts",
+        description="Characters that the network knows: from the training part, with one learned symbol for all "
+        "others; or from all parts",
     )
 
 
@@ -432,7 +431,7 @@ class PairsData(Section):
         "(an unused tail is allowed)",
     )
     split_by: Literal["order", "random"] = Field(
-        default="order", description="Order in which pairs are split: that of the file, or random"
+        default="order", description="Order in which pairs are split: as in the file, or random"
     )
     split_seed: Seed = Field(default=0, description="Seed of a random split; independent of the run's `seed`")
     test: Paths | None = Field(
@@ -440,8 +439,8 @@ class PairsData(Section):
     )
     vocabulary: Vocabulary = Field(
         default="training",
-        description="Characters that the network knows, on each side: those of the training part, with one symbol for "
-        "all others; or those of all parts",
+        description="Characters that the network knows, on each side: from the training part, with one symbol for "
+        "all others; or from all parts",
     )
 
 
@@ -654,7 +653,7 @@ class Training(Section):
     learning_rate: AboveZero = Field(default=4e-3, description="Peak learning rate of the optimizer")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="linear",
-        description="Course of the learning rate from its peak to `final_fraction` of it, over the budget",
+        description="Schedule of the learning rate from its peak to `final_fraction` of it, over the budget",
     )
     warm_up: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=20, description="Steps over which the learning rate rises from zero"
@@ -682,7 +681,7 @@ class Training(Section):
     )
     average: BelowOne | None = Field(
         default=None,
-        description="Decay per step of a moving average of the weights, used in their place; null for none",
+        description="Decay per step of a moving average of the weights, which is used instead of them; null for none",
     )
     evaluate_every: AtLeastOne | Literal["auto"] = Field(
         default="auto", description="Steps between evaluations; auto for ten evaluations per run"

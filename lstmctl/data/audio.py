@@ -1,7 +1,6 @@
 """Labelled sequences from audio files: found, read, resampled, made into frames, split, and scaled without a leak.
 
-What a clip is, is said here once: `open_audio` returns the frames of all clips as `Sequences`, so whatever labels
-sequences of frames labels clips.
+`open_audio` returns the frames of all clips as `Sequences`, so tasks that label sequences of frames also label clips.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class AudioCorpus:
         return {name: said for name, said in found.items() if said}
 
     def part(self, name: str) -> Sequences:
-        """The clips of one part."""
+        """Return the clips of one part."""
         return self.sequences.between(*self.parts[name])
 
     def samples(self, number: int) -> Samples:
@@ -93,7 +92,7 @@ def open_audio(
             part, `validation`, and labels may be missing.
 
     Raises:
-        DataError: nothing is found, or it cannot be used as it is; the message says where and what would be right.
+        DataError: no clip is found, or one cannot be used; with the position and a remedy.
     """
     is_own = encoding is None
     clips, names = find_clips(paths, data["file_names"], task, config_folder, is_own=is_own)
@@ -155,7 +154,7 @@ def _check_labels(clips: Sequence[Clip]) -> None:
 
 
 def _read(clips: Sequence[Clip], longest: float | None) -> tuple[list[Recording], str, int]:
-    """Return the recordings of all clips, and the SHA-256 and size in bytes of what they are made of."""
+    """Return the recordings of all clips, and the SHA-256 and size in bytes of their files and labels."""
     digest, size, recordings = hashlib.sha256(), 0, []
     for clip in clips:
         recording = read_recording(clip.path)
@@ -194,7 +193,7 @@ def _frames(
         )
     frames = np.empty((lengths.sum(), len(spectra.names)), np.float32)
     starts = np.cumsum(lengths) - lengths
-    # Many short clips at once, those of like lengths together: one call per clip would take ten times as long.
+    # Short clips of similar lengths are processed together: one call per clip would take ten times as long.
     order = np.argsort(lengths, kind="stable").tolist()
     while order:
         count = max(1, SAMPLES_AT_ONCE // len(sounds[order[-1]]))
@@ -257,10 +256,10 @@ def _numbers(
     parts: Mapping[str, tuple[int, int]],
     known: tuple[str, ...],
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return the class number of every label, and the classes: those of the training part, or a run's own.
+    """Return the class number of every label, and the classes of the training part or of a run.
 
     Raises:
-        DataError: there is one class only, or a label that is none of them; with its file or row.
+        DataError: there is one class only, or a label is not a class; with its file or row.
     """
     ends = np.cumsum(sequences.lengths if sequences.by_step else np.ones(len(clips), np.int64))
     edges = {name: (int(ends[start - 1]) if start else 0, int(ends[stop - 1])) for name, (start, stop) in parts.items()}
@@ -270,7 +269,7 @@ def _numbers(
         classes = tuple(sorted(set(labels[start:stop])))
         if len(classes) < 2:
             raise DataError(
-                f"every label of the training part is `{classes[0]}` ({clips[0].place}); nothing to tell apart",
+                f"every label of the training part is `{classes[0]}` ({clips[0].place}), so there is nothing to learn",
                 hint="give clips of at least two labels; folders of labels are inside the folder that data.audio names",
             )
     numbers = {label: number for number, label in enumerate(classes)}

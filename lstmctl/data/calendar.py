@@ -80,7 +80,7 @@ def _quarter(times: Times) -> NDArray[np.float64]:
 
 
 def _month_ends(times: Times, step: Step) -> NDArray[np.float64]:
-    """Return 1 on the last day of a month, and on its first day; business days, if the rows are."""
+    """Return two columns: 1 on the last, and on the first (business) day of a month, by the unit of the step."""
     days = times.view("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     last, first = (months + 1).astype("datetime64[D]") - 1, months.astype("datetime64[D]")
@@ -92,14 +92,14 @@ def _month_ends(times: Times, step: Step) -> NDArray[np.float64]:
 
 
 def _holidays(times: Times, step: Step) -> NDArray[np.float64]:
-    """Return 1 on a holiday, and on a day before or after one."""
+    """Return two columns: 1 on a holiday, and on a day before or after one."""
     days, holidays = times // DAY, np.array(step.holidays)
     near = np.isin(days + 1, holidays) | np.isin(days - 1, holidays)
     return np.stack([np.isin(days, holidays), near], axis=1).astype(np.float64)
 
 
 def _part_of(times: Times, cycle: str) -> NDArray[np.float64]:
-    """Return whole days since the cycle began, as a share of its days."""
+    """Return the number of whole days since the cycle began, as a fraction of the cycle."""
     days = times.view("datetime64[us]").astype("datetime64[D]")
     cycles = days.astype(cycle)
     start, end = cycles.astype("datetime64[D]"), (cycles + 1).astype("datetime64[D]")

@@ -40,7 +40,7 @@ def fit_categories(rows: Rows, training: NDArray[np.int64]) -> dict[str, tuple[s
         there = np.unique(places[~np.isnan(places)]).astype(np.int64)
         if not len(there):
             raise DataError(
-                f"{rows.path}: column `{name}` has no value in the training rows, so there is no category to learn",
+                f"{rows.path}: column `{name}` has no value in the training rows, so it has no category to learn",
                 hint=f"leave it out of data.categories and data.{use}",
             )
         found[name] = tuple(rows.categories[name][place] for place in there)
@@ -51,8 +51,8 @@ def number_categories(
     rows: Rows, static: NDArray[np.float64], vocabularies: Mapping[str, tuple[str, ...]], *, is_run: bool
 ) -> None:
     """Replace the places of categories in `rows.values`, and in `static` (series, columns), by their numbers in a
-    vocabulary, from 1, in place. The number of one that is not in it is 0, and a note, or for a run's newer table a
-    warning, names it."""
+    vocabulary, from 1, in place. Other categories get the number 0 and are named in a note, or, if a run reads a newer
+    table, in a warning."""
     for use, column, name in _columns(rows):
         known = {category: number for number, category in enumerate(vocabularies[name], start=1)}
         numbers = np.array([*(known.get(category, 0) for category in rows.categories[name]), np.nan])
@@ -66,7 +66,7 @@ def number_categories(
         where = plural(count, "series", "series") if use == "static" else plural(count, "row")
         note = (
             f"{plural(len(unseen), 'category', 'categories')} of `{name}` in {where} did not occur in the training "
-            f"rows: {shown}; the mean of the known categories is taken"
+            f"rows: {shown}; the mean of the known categories is used instead"
         )
         rows.notes.append(note)
         if is_run:

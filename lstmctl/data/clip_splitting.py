@@ -19,8 +19,8 @@ Item = TypeVar("Item", int, str)
 def split_clips(clips: Sequence[Clip], split: Share, by: str, held_out: Sequence[str]) -> dict[str, list[int]]:
     """Return the numbers of the clips of each part.
 
-    It depends on neither a seed nor the order of the files: within a label and speaker, the order is that of hashes of
-    the names.
+    The result depends on neither a seed nor the order of the files: within a label and speaker, clips are sorted by
+    hashes of their names.
 
     Args:
         clips: all of them.
@@ -77,7 +77,7 @@ def _matching(clips: Sequence[Clip], patterns: Sequence[str]) -> list[int]:
 
 
 def _spread(clips: Sequence[Clip], numbers: Sequence[int]) -> list[int]:
-    """Return the clips in an order whose every section has about the same share of each label and speaker."""
+    """Return the clips in an order in which every stretch has about the same share of each label and speaker."""
     groups: dict[tuple[str, str], list[int]] = {}
     hashes = {number: hashlib.sha256(clips[number].name.encode()).digest() for number in numbers}
     for number in sorted(numbers, key=lambda number: hashes[number]):

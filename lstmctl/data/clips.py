@@ -39,7 +39,7 @@ TABLE_OF_CLIPS = TableHints(
     header=("file", "label"),
     correct="correct it, or delete the row",
     choose="`start` and `end`",
-    comma="a name that contains a comma stands between quotation marks",
+    comma="put a name that contains a comma between quotation marks",
     columns=1,
     takes_decimal=False,
 )
@@ -67,7 +67,7 @@ class Clip:
     """None if it is unknown, or if its frames have labels instead."""
     speaker: str | None
     place: str
-    """Where its label comes from, for messages: the file, or a row of a table."""
+    """Source of its label, for messages: the file, or a row of a table."""
     stretches: tuple[Stretch, ...] | None = None
     """Labels of its frames; None if they are unknown."""
 

@@ -195,7 +195,7 @@ def _of_clear_years(
     """Return the readings whose two-digit years are unambiguous.
 
     Raises:
-        DataError: there is none.
+        DataError: no reading is.
     """
     times, form = readings[0]
     if form.format == "%B-%y" and min(texts.str.head(3).n_unique(), texts.str.tail(2).n_unique()) == 1:
@@ -273,7 +273,7 @@ def _by_one_clock(
 
 
 def _fits(text: str, form: str) -> bool:
-    """Return True if a date fits a format, apart from its zone."""
+    """Return True if a date fits a format, ignoring its zone."""
     return _parse(pl.Series([plain_text(text)]), plain_format(form))[1] is None
 
 

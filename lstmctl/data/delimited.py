@@ -27,11 +27,11 @@ from lstmctl.shell import setting
 from lstmctl.words import plural
 
 MISSING_WORDS = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none"]
-"""The usual spellings, for the fast way; the slow way knows others."""
+"""The usual spellings, for fast parsing; slow parsing also knows others."""
 BLOCK = 1 << 23
 """Bytes to check at once."""
 LONGEST_RECORD = 1 << 26
-"""Maximum bytes of a row; beyond it, a quotation mark was certainly forgotten."""
+"""Maximum bytes of a row; a longer one must contain an unclosed quotation mark."""
 AT_ONCE = 1 << 22
 """Values to read as texts at once."""
 # A panic inside polars is not an ordinary exception, but for a file that causes it, it is an error like any other.
@@ -44,7 +44,7 @@ POLARS_ERRORS: tuple[type[BaseException], ...] = (
 
 
 class DelimitedSheet(Sheet):
-    """A CSV or TSV file whose every row has the header's number of fields."""
+    """A CSV or TSV file in which every row has the same number of fields as the header."""
 
     unit = "line"
 
@@ -52,13 +52,13 @@ class DelimitedSheet(Sheet):
         """Check the whole file once.
 
         Raises:
-            DataError: the file is not such a table; with the line, and what would be right.
+            DataError: the file is not such a table; with the line and a remedy.
         """
         self._recognise(path, separator, decimal, hints)
         digest = hashlib.sha256()
         self._check(digest)
         if self._content is not None:
-            # The checksum is that of the file, not of the converted content.
+            # The checksum covers the file, not the converted content.
             content = self.path.read_bytes()
             digest, self._size = hashlib.sha256(content), len(content)
         self._sha256 = digest.hexdigest()
@@ -72,7 +72,7 @@ class DelimitedSheet(Sheet):
         A block has about `size` bytes; a file in UTF-16, or with carriage returns as line breaks, is one block.
 
         Raises:
-            DataError: the file is not such a table; with the line, and what would be right.
+            DataError: the file is not such a table; with the line and a remedy.
         """
         whole = cls.__new__(cls)
         whole._recognise(path, separator, decimal, SERIES)
@@ -213,7 +213,7 @@ class DelimitedSheet(Sheet):
             ) from error
 
     def _check_records(self, block: bytes, line: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
-        """Return the first line of each record of a block, which records hold separators alone, and the block's last
+        """Return the first line of each record of a block, whether it holds separators alone, and the block's last
         line."""
         if block.startswith(BYTE_ORDER_MARK):
             block = block.removeprefix(BYTE_ORDER_MARK)

@@ -38,7 +38,7 @@ class Start:
     """Format of the beginning of a delimited file."""
 
     content: bytes | None
-    """The whole file as UTF-8 with usual line ends, if the file itself is written differently."""
+    """The whole file as UTF-8 with usual line ends, if the file itself has others or another encoding."""
     above: int
     """Bytes above the header."""
     header_line: int
@@ -52,7 +52,7 @@ class Start:
 
     @property
     def table_hint(self) -> str | None:
-        """Treatment of a header whose number of fields differs from that of the rows."""
+        """Remedy for a header with another number of fields than the rows."""
         if self.table_line is None:
             return None
         return f"the header seems to be line {self.table_line}: delete the lines above it, or begin them with #"
@@ -105,7 +105,7 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
         if others:
             hint = f"the columns seem to be separated otherwise: {setting('data.separator', others[0])}"
         elif start.table_hint is None and " " in header[0]:
-            hint = f"if blanks separate the columns, write one comma in their place; {hint}"
+            hint = f"if blanks separate the columns, replace them by one comma; {hint}"
         raise DataError(f"{place}: one column only, `{header[0][:40]}`", hint=hint)
     if date := next((name for name in header if is_date(name)), None):
         raise DataError(
@@ -126,7 +126,7 @@ def column_names(start: Start, path: Path, hints: TableHints) -> tuple[str, ...]
 
 
 def _head(file: BinaryIO, path: Path) -> tuple[bytes, bool, bytes | None]:
-    """Return the first bytes, whether they are all, and the whole file if it had to be converted."""
+    """Return the first bytes, whether they are the whole file, and the whole file if it had to be converted."""
     head = file.read(_HEAD)
     is_all = len(head) < _HEAD
     encoding = _encoding(head)

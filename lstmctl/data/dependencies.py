@@ -1,11 +1,10 @@
-"""Known dependencies of a text: where something is recalled, and how far back it was said.
+"""Known dependencies of a text: where it repeats earlier information, and how far back that is.
 
-They are in a table next to the text, `NAME-dependencies.csv` for `NAME.txt`, with a row for each time that an earlier
-piece of information is repeated. Columns: `kind`; `answer_start`, `answer_end` and `answer`, the answer and its
-position, in characters from the text's beginning; `reminder_end`, the end of the last mention that determines the
-answer, from which distances count; and, if known, `cue_start`, the position of the first mention, and `last_named`, the
-answer of a rule that remembers only the last mention of the kind. The bundled `travellers.txt` has one
-(data/README.md).
+They are in a table next to the text, `NAME-dependencies.csv` for `NAME.txt`, with one row per repetition. Columns:
+`kind`; `answer_start`, `answer_end` and `answer`, the answer and its position, in characters from the text's beginning;
+`reminder_end`, the end of the last mention that determines the answer, from which distances count; and, if known,
+`cue_start`, the position of the first mention, and `last_named`, the answer of a rule that remembers only the last
+mention of the kind. The bundled `travellers.txt` has one (data/README.md).
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ class Dependency:
 
 
 def dependencies_beside(corpus: TextCorpus) -> Path | None:
-    """The table next to a text of one file; None if there is none."""
+    """Return the table next to a text of one file; None if it does not exist."""
     return table_beside(corpus.files)
 
 
 def table_beside(files: Sequence[Path]) -> Path | None:
-    """The table next to the only one of a text's files; None if there is none."""
+    """Return the table next to a text's only file; None if it does not exist, or the text has several files."""
     if len(files) != 1:
         return None
     (file,) = files
@@ -64,7 +63,7 @@ def _name(file: Path) -> str:
 
 
 def read_dependencies(path: Path, corpus: TextCorpus, kind: str | None = None) -> list[Dependency]:
-    """The dependencies of one kind, in the order of the table.
+    """Return the dependencies of one kind, in the order of the table.
 
     Args:
         kind: by default the one with the most rows.
@@ -81,17 +80,18 @@ def read_dependencies(path: Path, corpus: TextCorpus, kind: str | None = None) -
 
 
 def emphasise(corpus: TextCorpus) -> TextCorpus:
-    """Return the corpus with the symbols marked that decide its answers: of each answer in the table of dependencies,
-    of any kind, the first symbols up to the one that no other answer of the kind shares ("Po" of Polish, "Por" of
-    Portuguese), or all of them.
+    """Return the corpus with the symbols marked that decide its answers.
+
+    These are the first symbols of each answer in the table, of any kind, up to the one that distinguishes it from all
+    other answers of its kind ("Po" of Polish, "Por" of Portuguese), or all of them.
 
     Raises:
-        DataError: there is no table next to the text, or `read_dependencies` would refuse it.
+        DataError: the table next to the text is missing, or `read_dependencies` would refuse it.
     """
     path = dependencies_beside(corpus)
     if path is None:
         raise DataError(
-            f"data.emphasis needs a table of dependencies beside the text, but {_missing(corpus)}",
+            f"data.emphasis needs a table of dependencies next to the text, but {_missing(corpus)}",
             hint="leave out data.emphasis, or write the table (docs/inspecting.md describes it)",
         )
     content = _content(path)
@@ -108,8 +108,8 @@ def emphasise(corpus: TextCorpus) -> TextCorpus:
 
 
 def deciding_lengths(answers: Collection[str]) -> dict[str, int]:
-    """Return how many first characters distinguish each answer from all others; all of them if it is the beginning of
-    another."""
+    """Return the number of first characters that distinguish each answer from all others; its whole length if another
+    answer begins with it."""
     beginnings = Counter(answer[:length] for answer in answers for length in range(1, len(answer) + 1))
     return {
         answer: next((length for length in range(1, len(answer)) if beginnings[answer[:length]] == 1), len(answer))
@@ -131,7 +131,7 @@ def _content(path: Path) -> bytes:
 
 
 def _rows(path: Path, content: bytes) -> dict[int, dict[str, str]]:
-    """The rows of a table by line number, with all columns that are needed."""
+    """Return the rows of a table by line number, with all columns that are needed."""
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -142,7 +142,7 @@ def _rows(path: Path, content: bytes) -> dict[int, dict[str, str]]:
 
 
 def _dependency(path: Path, corpus: TextCorpus, line: int, row: dict[str, str]) -> Dependency:
-    """The dependency of one row, checked against the text."""
+    """Return the dependency of one row, checked against the text."""
     try:
         start, stop, reminder = (int(row[name]) for name in ("answer_start", "answer_end", "reminder_end"))
         first = int(row.get("cue_start") or reminder)

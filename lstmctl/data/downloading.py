@@ -1,7 +1,7 @@
 """Downloads into the cache: complete and, if their SHA-256 is known, verified; or not at all.
 
 A download goes into a hidden file next to its destination, which is always removed. Only a complete file with the right
-hash is renamed into place. There are no retries: the error is raised and the caller decides.
+hash is renamed into place. No retries: the error is raised and the caller decides.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import requests
 
 TIMEOUT = 30.0
-"""Seconds of silence before a server is given up."""
+"""Timeout in seconds without a response from the server."""
 CHUNK = 1 << 14
 """Bytes to read at once: few enough that the bar moves on a slow connection."""
 LONGEST_NAME = 200
@@ -84,8 +84,8 @@ def find_source(what: str, sha256: str | None = None, known: Mapping[str, Source
         known: the table of names.
 
     Raises:
-        UsageError: the name is unknown, the URL is invalid or has no usable file name, or the hash is malformed or not
-            that of the known file.
+        UsageError: the name is unknown, the URL is invalid or has no usable file name, or the hash is malformed or
+            differs from the known file's.
     """
     if sha256 is not None:
         sha256 = sha256.strip().lower()
@@ -136,7 +136,7 @@ def download(
         source: what to download.
         folder: the destination; the download cache by default.
         progress: follows the download.
-        timeout: seconds of silence before the server is given up.
+        timeout: seconds without a response before giving up.
         limit: maximum bytes of the file.
 
     Raises:
@@ -278,7 +278,7 @@ def _fetch(
 
 
 def _reason(error: requests.RequestException, timeout: float) -> str:
-    """Return the cause, from the innermost error that names it."""
+    """Describe the cause, from the innermost error that names it."""
     from requests import TooManyRedirects
     from requests.exceptions import ChunkedEncodingError, ProxyError
 

@@ -25,12 +25,12 @@ def fill(
 ) -> NDArray[np.bool_] | None:
     """Fill missing targets and covariates of observed rows, in place; inserted rows are not noted again.
 
-    `interpolate` draws a line between neighbours, in training rows alone: in scored rows it would leak what comes after
-    a window. Elsewhere the last value is kept, as `forward-fill` does everywhere, also across a part's start: the past
-    is known. Return (rows, targets) which targets were filled; None if none was.
+    `interpolate` interpolates linearly, in training rows only: in scored rows, it would leak values after a window.
+    Elsewhere it repeats the last value, as `forward-fill` does everywhere, even across a part's start, since the past
+    is known. Return (rows, targets), True where a target was filled; None if none was.
 
     Raises:
-        DataError: a value is missing and that is an error, or there is none before it to fill it with.
+        DataError: a value is missing and that is an error, or no earlier value can fill it.
     """
     filled: NDArray[np.bool_] | None = None
     for use in ("targets", "past", "known"):
@@ -63,7 +63,7 @@ def fill(
 
 
 def _interpolate(block: NDArray[np.float64]) -> None:
-    """Fill between neighbours, in place; not before the first or after the last."""
+    """Interpolate between known values, in place; values before the first and after the last stay missing."""
     known = np.flatnonzero(~np.isnan(block))
     if len(known) < 2:
         return
@@ -73,7 +73,7 @@ def _interpolate(block: NDArray[np.float64]) -> None:
 
 
 def _carry_forward(block: NDArray[np.float64]) -> None:
-    """Fill with the last value before, in place."""
+    """Fill with the last known value, in place."""
     holes = np.flatnonzero(np.isnan(block))
     begins = np.diff(holes, prepend=-2) > 1
     before = (holes[begins] - 1)[np.cumsum(begins) - 1]

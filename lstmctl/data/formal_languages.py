@@ -1,4 +1,4 @@
-"""Symbol sequences that tell apart what kinds of memory a network has: a counter, a stack, a register, a table.
+"""Symbol sequences that test for kinds of memory: a counter, a stack, a register, a table.
 
 Every function draws sequences of given lengths (count,), to which it may round them down, and labels them.
 
@@ -7,7 +7,7 @@ modular-arithmetic: digits 0 to 4 and the signs + − *, computed modulo 5, wher
     so that all five results are equally frequent. Both are in G. Delétang et al., "Neural Networks and the Chomsky
     Hierarchy", ICLR 2023.
 anbn, anbncn: aⁿbⁿ and aⁿbⁿcⁿ, n ≥ 2, with the next symbol as the label, `$` at the end. Scored are the last b (and c),
-    where the run ends, and the one before, where it goes on (F. Gers & J. Schmidhuber, "LSTM Recurrent Networks Learn
+    where the run ends, and the one before, where it continues (F. Gers & J. Schmidhuber, "LSTM Recurrent Networks Learn
     Simple Context-Free and Context-Sensitive Languages", IEEE Transactions on Neural Networks 12 (2001)).
 dyck-1: balanced brackets of one kind, at least two deep. Scored are one step after which the string could end and one
     after which it could not, at the same parity of steps and, where there is one, after a closing bracket.

@@ -14,12 +14,12 @@ JAMO = re.compile("[\u1100-\u1112\u1161-\u1175\u11a8-\u11c2]+")
 
 
 def decomposed(text: str) -> str:
-    """Return the text with every syllable as its letters; all else is unchanged."""
+    """Return the text with every syllable replaced by its letters."""
     return SYLLABLES.sub(lambda found: unicodedata.normalize("NFD", found[0]), text)
 
 
 def composed(text: str) -> str:
-    """Return the text with letters joined to syllables where they form one."""
+    """Return the text with letters joined to syllables."""
     return JAMO.sub(lambda found: unicodedata.normalize("NFC", found[0]), text)
 
 

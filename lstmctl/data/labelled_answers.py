@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Texts = NDArray[np.object_]
 Parts = Mapping[str, tuple[int, int]]
 SHOWN = 12
-"""Labels that a note counts; of the others it gives the number."""
+"""Labels whose occurrences a note lists; it only gives the number of the others."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Labels:
     column: str
 
     def span(self, cut: Cut, start: int, stop: int) -> tuple[int, int]:
-        """The labels of sequences `start` to `stop`."""
+        """Return the start and stop of the labels of sequences `start` to `stop`."""
         return cut.steps(start, stop) if self.by_step else (start, stop)
 
 
 def sequence_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
-    """A label for every sequence: that of its last row, which all its rows share, except in windows.
+    """Return the label of every sequence, from its last row; except in windows, all its rows must have the same.
 
     Raises:
         DataError: a label is missing, or differs within a sequence; with the line.
@@ -55,7 +55,7 @@ def sequence_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
 
 
 def frame_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
-    """A label for every row.
+    """Return the label of every row.
 
     Raises:
         DataError: a label is missing; with the line.
@@ -64,10 +64,10 @@ def frame_labels(sheet: Sheet, column: int, cut: Cut) -> Labels:
 
 
 def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> Labels:
-    """A label for every character: one character each, or the same number of words.
+    """Return the label of every character; a cell has one character per label, or words separated by spaces.
 
     Raises:
-        DataError: a label is missing, or there are more or fewer than characters; with the line and both numbers.
+        DataError: a label is missing, or the numbers of labels and characters differ; with the line and both numbers.
     """
     written = _written(sheet, column, cut)
     found: list[str] = []
@@ -89,10 +89,10 @@ def character_labels(sheet: Sheet, column: int, texts: list[str], cut: Cut) -> L
 def class_numbers(
     sheet: Sheet, labels: Labels, cut: Cut, parts: Parts, known: tuple[str, ...] | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The class number of every label, and the classes in order: those of the training part, or a run's own.
+    """Return the class number of every label, and the classes of the training part or of a run, in order.
 
     Raises:
-        DataError: there is one class alone, or a later part has a label that is none of them; with its line.
+        DataError: there is one class only, or a later part has a label that is not a class; with its line.
     """
     classes = known
     if classes is None:
@@ -100,8 +100,8 @@ def class_numbers(
         classes = tuple(sorted(set(labels.values[start:stop])))
         if len(classes) < 2:
             raise DataError(
-                f"{sheet.path}, column `{labels.column}`: every label of the training part is `{classes[0]}`; there is "
-                "nothing to tell apart",
+                f"{sheet.path}, column `{labels.column}`: every label of the training part is `{classes[0]}`, so there "
+                "is nothing to learn",
                 hint="give rows of at least two labels; data.split_by=random spreads them over the parts",
             )
     numbers = {label: number for number, label in enumerate(classes)}
@@ -116,7 +116,7 @@ def class_numbers(
                 raise DataError(f"{where} is not a label of the run", hint=f"the run knows {listed(classes)}")
             raise DataError(
                 f"{where} is a label of the {part} part that the training part never has",
-                hint="numbers are told by task.type=regression"
+                hint="task.type=regression predicts numbers"
                 if all(map(_is_fraction, classes))
                 else f"correct it, or split at random, so that every part has all labels: data.split_by=random; "
                 f"training has {listed(classes)}",
@@ -132,11 +132,11 @@ def _is_fraction(label: str) -> bool:
 
 
 def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
-    """(sequences, columns) the numbers of every sequence: those of its last row, which all its rows share, except in
-    windows.
+    """Return the numbers of every sequence, (sequences, columns), from its last row; except in windows, all its rows
+    must have the same.
 
     Raises:
-        DataError: a number is missing, is none, or differs within a sequence; with line and column.
+        DataError: a value is missing, is not a number, or differs within a sequence; with line and column.
     """
     for column in columns:
         if sheet.kind(column) in ("text", "date"):
@@ -153,7 +153,7 @@ def sequence_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats
 
 
 def frame_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
-    """(rows, columns) of numbers, none of them missing.
+    """Return the numbers of every row, (rows, columns).
 
     Raises:
         DataError: one is missing or not a number; with line and column.
@@ -170,7 +170,7 @@ def frame_numbers(sheet: Sheet, columns: tuple[int, ...], cut: Cut) -> Floats:
 
 
 def fit_numbers(sheet: Sheet, names: tuple[str, ...], scaler: str, values: Floats) -> Numbers:
-    """The scale of each column (rows, columns), of the rows it is given alone; what is odd about one is noted."""
+    """Return the scale of each column of `values` (rows, columns), and add a note on unusual ones to the sheet."""
     scales = [fit_scale(scaler, column) for column in values.T]
     for name, scale in zip(names, scales, strict=True):
         if scale.caveat is not None:
@@ -184,7 +184,7 @@ def is_blank(sheet: Sheet, columns: tuple[int, ...]) -> bool:
 
 
 def counted(labels: Labels, cut: Cut, parts: Parts) -> str:
-    """In a sentence, how often each label occurs in all parts."""
+    """Return a sentence with the number of occurrences of each label in all parts."""
     found: Counter[str] = Counter()
     for part in parts.values():
         start, stop = labels.span(cut, *part)
@@ -197,13 +197,13 @@ def counted(labels: Labels, cut: Cut, parts: Parts) -> str:
 def missing_labels(
     numbers: NDArray[np.int64], classes: Sequence[str], spans: Mapping[str, tuple[int, int]], remedy: str
 ) -> dict[str, str]:
-    """Return, by part, a sentence where it holds one label only or lacks one.
+    """Return, by part, a sentence if it has one label only or lacks one.
 
     Args:
         numbers: the class of every label, in the order of the table.
         classes: all of them.
-        spans: where the labels of each part are.
-        remedy: what helps if the table is sorted by label; empty if nothing is known.
+        spans: start and stop of the labels of each part.
+        remedy: the remedy if the table is sorted by label; empty if unknown.
     """
     found = {}
     sorted_by_label = np.count_nonzero(np.diff(numbers)) < len(set(numbers.tolist()))
@@ -214,7 +214,7 @@ def missing_labels(
         lacking = [f"`{name}`" for number, name in enumerate(classes) if number not in there]
         where = f"the {part} part" if len(spans) > 1 else "the table"
         if len(there) == 1:
-            says = f"{where} holds one label only, `{classes[there.pop()]}`, so its scores say little"
+            says = f"{where} has only the label `{classes[there.pop()]}`, so its scores say little"
         elif there and lacking:
             shown = ", ".join(lacking[:SHOWN]) + (", …" if len(lacking) > SHOWN else "")
             says = f"{where} lacks {len(lacking)} of {len(classes)} labels: {shown}"
@@ -231,7 +231,7 @@ def numbers_apart(values: Floats, names: Sequence[str], parts: Parts, remedy: st
         values: (sequences, columns).
         names: of the columns.
         parts: of the sequences.
-        remedy: what helps if the order of the rows means nothing; empty if nothing is known.
+        remedy: the remedy if the order of the rows means nothing; empty if unknown.
     """
     found: dict[str, str] = {}
     if "training" not in parts:
@@ -251,7 +251,7 @@ def numbers_apart(values: Floats, names: Sequence[str], parts: Parts, remedy: st
 
 
 def _written(sheet: Sheet, column: int, cut: Cut) -> Texts:
-    """(rows,) a column of labels, none of them empty."""
+    """Return a column of labels, (rows,); raise DataError if one is empty."""
     written = np.array([str(text) for text in sheet.texts(column)], dtype=object)
     empty = np.flatnonzero(written == "")
     if len(empty):
@@ -263,7 +263,7 @@ def _written(sheet: Sheet, column: int, cut: Cut) -> Texts:
 
 
 def _check_constant(sheet: Sheet, column: int, cut: Cut, values: Texts | Floats) -> None:
-    """Every row of a sequence says the same."""
+    """Raise DataError if the rows of a sequence have different values."""
     changed = values[1:] != values[:-1]
     changed[cut.starts[1:] - 1] = False  # from one sequence to the next
     found = np.flatnonzero(changed)

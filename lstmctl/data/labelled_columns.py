@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table of labelled sequences is read; the keys are those of the config's `data` section except `table`."""
+    """Settings for reading a table of labelled sequences: all keys of the config's `data` section except `table`."""
 
     text: str | None = None
     sequence: str | None = None
@@ -37,7 +37,7 @@ class Layout:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Settings of a config's `data` section."""
+        """Return the settings in a config's `data` section."""
         found: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
         for name, value in found.items():
             if isinstance(value, list):
@@ -65,13 +65,13 @@ class Columns:
 def find_columns(
     sheet: Sheet, layout: Layout, task: str, encoding: SequenceEncoding | None, *, with_labels: bool = True
 ) -> Columns:
-    """The use of each column; those that are left out are noted in `sheet.notes`.
+    """Return the use of each column; those that are left out are noted in `sheet.notes`.
 
     Args:
         sheet: the table.
-        layout: what a config says.
-        task: as the config names it.
-        encoding: a run's own: its features are then read, and labels may be absent.
+        layout: the settings of a config.
+        task: its name in a config.
+        encoding: of a run: its features are then read, and labels may be absent.
         with_labels: whether columns of labels have a use.
 
     Raises:
@@ -98,7 +98,7 @@ def find_columns(
 
 
 def _uses(layout: Layout) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The keys of a config that name columns, with the columns."""
+    """Yield the keys of a config that name columns, with the columns."""
     yield "text", () if layout.text is None else (layout.text,)
     yield "sequence", () if layout.sequence is None else (layout.sequence,)
     yield "features", layout.features or ()
@@ -106,7 +106,7 @@ def _uses(layout: Layout) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _check_named(sheet: Sheet, layout: Layout, encoding: SequenceEncoding | None) -> None:
-    """Every column that is named is there, and has one use."""
+    """Raise DataError if a column that the config names is missing or has two uses."""
     features = () if encoding is None or encoding.features is None else encoding.features.names
     absent = encoding is not None and not any(name in sheet.names for name in layout.label or ())
     used: dict[str, str] = {}
@@ -162,7 +162,7 @@ def _text(sheet: Sheet, layout: Layout, encoding: SequenceEncoding | None) -> in
 
 
 def _named_or(sheet: Sheet, name: str | None, recognised: tuple[str, ...]) -> int | None:
-    """The column of that name, or else the first that is called like one of those; None where there is none."""
+    """Return the column named `name`, or else the first with a recognised name; None if there is none."""
     if name is not None:
         return sheet.names.index(name)
     places = {found.casefold(): number for number, found in reversed(list(enumerate(sheet.names)))}

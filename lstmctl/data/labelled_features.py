@@ -23,11 +23,13 @@ TEXT_NAMES = ("text",)
 SEQUENCE_NAMES = ("sequence",)
 LABEL_NAMES = ("label", "labels", "target")
 FRAME_NAMES = ("frame", "row", "sample")
-"""Beside the names of times: what counts the rows of a recording."""
+"""Names of columns that count the rows of a recording, besides the names of times."""
 
 
 def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> tuple[int, ...]:
-    """Numeric columns without another use that are not like a name, a label or a time; reported in `sheet.notes`.
+    """Return the numeric columns without another use that do not resemble a name, a label or a time.
+
+    They are listed in `sheet.notes`.
 
     Args:
         sheet: the table.
@@ -61,7 +63,7 @@ def recognised_features(sheet: Sheet, taken: set[int], sequence: int | None) -> 
 
 
 def _called_otherwise(sheet: Sheet, columns: list[int]) -> Iterator[tuple[int, str]]:
-    """Columns whose names suggest something other than a measurement, with what they suggest."""
+    """Yield the columns whose names suggest another use than a measurement, with that use."""
     from lstmctl.data.tables import ID_NAMES
 
     for number in columns:
@@ -73,7 +75,7 @@ def _called_otherwise(sheet: Sheet, columns: list[int]) -> Iterator[tuple[int, s
 
 
 def _placed(sheet: Sheet, columns: list[int], sequence: int | None) -> dict[int, str]:
-    """Those of `columns` that say where in its sequence a frame stands, or in which, and how that shows."""
+    """Return those of `columns` that hold a frame's position in its sequence or identify the sequence, with reasons."""
     from lstmctl.data.time_columns import TIME_NAMES
 
     within, found = _within_sequences(sheet, sequence), {}
@@ -87,7 +89,7 @@ def _placed(sheet: Sheet, columns: list[int], sequence: int | None) -> dict[int,
 
 
 def _within_sequences(sheet: Sheet, sequence: int | None) -> NDArray[np.bool_]:
-    """(rows − 1,) whether a row and the next are of one sequence."""
+    """Return (rows − 1,), True where a row and the next belong to one sequence."""
     if sequence is None:
         return np.ones(sheet.rows - 1, dtype=np.bool_)
     names = sheet.texts(sequence).to_numpy()

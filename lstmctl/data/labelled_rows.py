@@ -22,7 +22,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cut:
-    """Sequences as stretches of steps, and where they are in the table."""
+    """Sequences as stretches of steps, and their rows in the table."""
 
     starts: Indices
     lengths: Indices
@@ -36,14 +36,15 @@ class Cut:
     """True if all rows of a sequence must have the same label."""
 
     def steps(self, start: int, stop: int) -> tuple[int, int]:
-        """First step, and the step after the last, of sequences `start` to `stop`, in order and none of them empty."""
+        """Return the first step and the step after the last of sequences `start` to `stop`, which are in order and not
+        empty."""
         if start == stop:
             return 0, 0
         return int(self.starts[start]), int((self.starts + self.lengths)[start:stop].max())
 
 
 def text_rows(sheet: Sheet, column: int) -> tuple[list[str], Cut]:
-    """The texts of a column, and one sequence for each.
+    """Return the texts of a column, and one sequence for each.
 
     Raises:
         DataError: a text is empty or longer than a sequence may be; with its line.
@@ -68,10 +69,10 @@ def encode_texts(texts: Sequence[str], encoding: TextEncoding) -> Symbols:
 
 
 def named_rows(sheet: Sheet, column: int) -> Cut:
-    """A sequence for every name in a column, of rows that follow each other.
+    """Return one sequence per name in a column, from consecutive rows.
 
     Raises:
-        DataError: a name is missing, or comes again after others; with the line.
+        DataError: a name is missing, or occurs again after another; with the line.
     """
     names = np.array([str(name) for name in sheet.texts(column)], dtype=object)
     empty = np.flatnonzero(names == "")
@@ -96,13 +97,13 @@ def named_rows(sheet: Sheet, column: int) -> Cut:
 
 
 def one_recording(sheet: Sheet) -> Cut:
-    """All rows as one sequence."""
+    """Return all rows as one sequence."""
     rows = sheet.rows
     return Cut(np.array([0]), np.array([rows]), np.array([rows - 1]), np.array([0]), ("",))
 
 
 def cut_windows(sheet: Sheet, cut: Cut, window: int, stride: int) -> Cut:
-    """Windows of `window` rows of each sequence, one every `stride` rows; they are views without copied frames.
+    """Cut each sequence into windows of `window` rows, one every `stride` rows; frames are not copied.
 
     Raises:
         DataError: no sequence is long enough for one.

@@ -59,7 +59,7 @@ Parts = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True, eq=False)
 class LabelledTable:
-    """Labelled sequences, with what is needed to know them again; see `sequences.SequenceCorpus`."""
+    """Labelled sequences, with the facts that identify them; see `sequences.SequenceCorpus`."""
 
     sequences: Sequences
     """All sequences. Target numbers are in the units of the table."""
@@ -75,17 +75,17 @@ class LabelledTable:
     is_labelled: bool
     """True if the table contains labels."""
     warnings: Mapping[str, tuple[str, ...]]
-    """By part: sentences that say why its scores may mislead."""
+    """By part: sentences on why its scores may mislead."""
     unknown: Mapping[str, str]
     """By part: a sentence if some of its texts have symbols that the vocabulary lacks."""
     test_names: tuple[str, ...] = ()
-    """How a run's own config names the file of the test part."""
+    """Name of the file of the test part in a run's own config."""
 
     def __len__(self) -> int:
         return len(self.sequences)
 
     def part(self, name: str) -> Sequences:
-        """The sequences of one part."""
+        """Return the sequences of one part."""
         return self.sequences.between(*self.parts[name])
 
 
@@ -102,17 +102,17 @@ def open_table(
 
     Args:
         paths: the name of one file.
-        layout: how it is read.
+        layout: how to read it.
         task: classification, regression, tagging or generation-from-label.
-        config_folder: where the name is looked for first.
-        encoding: a run's own, for data the run has not seen: its vocabulary, features, scales and labels hold, all
+        config_folder: the first folder to look for the name in.
+        encoding: a run's own, for data the run has not seen: its vocabulary, features, scales and labels apply, all
             sequences are one part, `validation`, and the column of labels may be absent or empty.
         with_labels: whether to read labels; without, their columns are kept like any other.
 
     Raises:
-        DataError: the data is missing or unsuitable; the message says where, and what would be right.
+        DataError: the data is missing or unsuitable; with the position and a remedy.
     """
-    # Brings polars in, for which no task on a text should wait.
+    # Imports polars, which tasks on texts should not wait for.
     from lstmctl.data.tables import open_sheet
 
     named = [paths] if isinstance(paths, str) else list(paths)
@@ -122,7 +122,7 @@ def open_table(
             hint="join them into one table: the same header once, and the rows of all",
         )
     path = locate(named[0], config_folder, "data.table" if encoding is None else None)
-    # A newer table is written as the run's own: its few rows may not say what `1.000` means.
+    # A newer table has the run's number format: its few rows may not show what `1.000` means.
     known = None if encoding is None or layout.decimal != "auto" else encoding.decimal
     hints = LABELLED if encoding is None else NEWER_LABELLED
     sheet = open_sheet(path, layout.separator, known or layout.decimal, hints)
@@ -131,7 +131,7 @@ def open_table(
     columns = find_columns(sheet, layout, task, encoding, with_labels=with_labels)
     if task == "generation-from-label" and columns.text is None:
         raise DataError(
-            f"{sheet.path} has no column of texts, which task.type {task} is to write",
+            f"{sheet.path} has no column of texts, which task.type {task} needs",
             hint="say which it is: data.text=NAME",
         )
     is_labelled = bool(columns.labels) and (encoding is None or not is_blank(sheet, columns.labels))
@@ -187,7 +187,7 @@ def open_table(
 
 
 def _recordings(sheet: Sheet, columns: Columns) -> tuple[list[str], Cut]:
-    """The texts, if there are any, and which steps make a text or a recording."""
+    """Return the texts, if there are any, and the steps of each text or recording."""
     if columns.text is not None:
         return text_rows(sheet, columns.text)
     return [], one_recording(sheet) if columns.sequence is None else named_rows(sheet, columns.sequence)
@@ -196,7 +196,7 @@ def _recordings(sheet: Sheet, columns: Columns) -> tuple[list[str], Cut]:
 def _reordered(
     sheet: Sheet, columns: Columns, texts: list[str], cut: Cut, layout: Layout, task: str
 ) -> tuple[Sheet, list[str], Cut, NDArray[np.int64] | None]:
-    """The same in the order in which it is split, and the group of each sequence, if there are groups."""
+    """Return the arguments in the order of the split, and the group of each sequence, if there are groups."""
     classes = task in ("classification", "generation-from-label")
     found = row_order(
         sheet,
@@ -221,7 +221,7 @@ def _reordered(
 
 
 def _windows(sheet: Sheet, columns: Columns, cut: Cut, layout: Layout) -> Cut:
-    """The sequences as read, or cut into windows if the config says so."""
+    """Return the sequences, cut into windows if the config says so."""
     if columns.text is not None:
         return cut
     if layout.window is not None:
@@ -231,7 +231,7 @@ def _windows(sheet: Sheet, columns: Columns, cut: Cut, layout: Layout) -> Cut:
 
 
 def _test_part(layout: Layout, task: str, config_folder: Path | None, encoding: SequenceEncoding) -> LabelledTable:
-    """The test part, from a separate file."""
+    """Return the test part from a separate file."""
     assert layout.test is not None
     names = [layout.test] if isinstance(layout.test, str) else list(layout.test)
     if len(names) != 1:
@@ -244,7 +244,7 @@ def _test_part(layout: Layout, task: str, config_folder: Path | None, encoding: 
 
 
 def _joined(first: Sequences, second: Sequences) -> Sequences:
-    """Two sets of sequences, one after the other."""
+    """Return two sets of sequences, one after the other."""
     return replace(
         first,
         values=np.concatenate([first.values, second.values]),
@@ -256,14 +256,14 @@ def _joined(first: Sequences, second: Sequences) -> Sequences:
 
 
 def _joined_fingerprint(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes of two files together, and a SHA-256 that changes with either."""
+    """Return the total sizes of two files, and a SHA-256 that changes with either."""
     both = sha256(f"{first['sha256']} {second['sha256']}".encode()).hexdigest()
     return {"sha256": both, **{key: first[key] + second[key] for key in ("bytes", "sequences", "steps")}}
 
 
 def _kept(sheet: Sheet, columns: Columns, cut: Cut, *, by_step: bool) -> dict[str, tuple[str, ...]]:
-    """Every other column: one value per sequence, or per frame if every frame is labelled. Columns that vary within a
-    sequence with one label are left out."""
+    """Return every other column: one value per sequence, or per frame if every frame is labelled. Columns that vary
+    within a sequence with one label are left out."""
     own = {columns.text, columns.sequence}
     found = {}
     for number, name in enumerate(sheet.names):
@@ -280,7 +280,7 @@ def _kept(sheet: Sheet, columns: Columns, cut: Cut, *, by_step: bool) -> dict[st
 
 
 def _unknown(texts: Sequence[str], encoding: SequenceEncoding, parts: Parts) -> dict[str, str]:
-    """By part, a sentence if its texts have symbols that the vocabulary lacks."""
+    """Return, by part, a sentence if its texts have symbols that the vocabulary lacks."""
     found = {}
     for name, (start, stop) in parts.items():
         if encoding.symbols is None or not texts:
@@ -298,12 +298,13 @@ def _unknown(texts: Sequence[str], encoding: SequenceEncoding, parts: Parts) -> 
 
 
 def _decimal(sheet: Sheet, columns: Columns, task: str) -> str | None:
-    """The decimal sign, of a table whose numbers are read."""
+    """Return the decimal sign, if the table's numbers are read."""
     return sheet.known_decimal if columns.features or task == "regression" else None
 
 
 def _split(sheet: Sheet, cut: Cut, layout: Layout, groups: NDArray[np.int64] | None) -> Parts:
-    """Start and stop of each part, no frame in two of them: windows that reach into the part before are left out."""
+    """Return start and stop of each part. Windows that reach into the part before are left out, so no frame is in two
+    parts."""
     split = layout.split if layout.test is None else without_test(layout.split)
     try:
         parts = split_positions(len(cut.starts), split, "sequences")
@@ -340,7 +341,7 @@ def _inputs(
     layout: Layout,
     encoding: SequenceEncoding | None,
 ) -> tuple[Array, SequenceEncoding]:
-    """(steps,) symbols or (steps, features) scaled numbers, and how they were written."""
+    """Return (steps,) symbols or (steps, features) scaled numbers, and their encoding."""
     if columns.text is not None:
         if encoding is None:
             of_training = layout.vocabulary == "training"
@@ -369,7 +370,7 @@ def _targets(
     encoding: SequenceEncoding,
     is_labelled: bool,
 ) -> tuple[Array, SequenceEncoding, list[str]]:
-    """The targets, the encoding with the table's format, and notes."""
+    """Return the targets, the encoding with the table's format, and notes."""
     if task == "regression":
         outputs = encoding.outputs
         if not is_labelled:
@@ -400,7 +401,7 @@ def _warnings(
     in_order: bool,
     texts: Sequence[str],
 ) -> dict[str, tuple[str, ...]]:
-    """By part: labels that it lacks, and sequences that it shares with the training part."""
+    """Return, by part, sentences on labels that it lacks and sequences that it shares with the training part."""
     found: list[dict[str, str]] = []
     remedy = "data.split_by=random shuffles the rows" if in_order else ""
     if is_labelled and encoding.outputs is not None:
@@ -426,7 +427,7 @@ def _labels(sheet: Sheet, columns: Columns, cut: Cut, texts: list[str], task: st
 
 
 def _sizes(cut: Cut, texts: Sequence[str]) -> str:
-    """The range of lengths."""
+    """Return the range of lengths, in words."""
     unit = "characters" if texts else "frames"
     return f"Sequences have {range_in_words(int(cut.lengths.min()), int(cut.lengths.max()))} {unit}."
 

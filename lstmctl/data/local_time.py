@@ -22,12 +22,12 @@ MINUTE = 60_000_000
 
 
 def is_named(zone: str | None) -> bool:
-    """Return whether a zone is that of a place, such as Europe/Vienna, not UTC or an offset."""
+    """Return whether a zone is named after a place, such as Europe/Vienna, rather than UTC or an offset."""
     return zone is not None and "/" in zone
 
 
 def require_known(zone: str) -> None:
-    """Raise DataError if there is no such zone."""
+    """Raise DataError if the zone is unknown."""
     import polars
 
     try:
@@ -63,8 +63,8 @@ def offset_text(ahead: int) -> str:
 
 
 def to_utc(times: Times, zone: str) -> tuple[Times, Times, NDArray[np.bool_]]:
-    """Return the first and the last moment (rows,) in UTC at which the local clock shows a time, which differ in the
-    hour that is repeated in autumn, and whether it ever does; a time that is skipped in spring has any moment."""
+    """Return the first and the last moment (rows,) in UTC at which the local clock shows a time, and whether it ever
+    does. The two differ in the hour that is repeated in autumn, and are undefined in the one skipped in spring."""
     import polars
 
     own = polars.Series(times).cast(polars.Datetime("us"))

@@ -15,11 +15,11 @@ from lstmctl.data.sources import find_known
 from lstmctl.errors import DataError
 
 SENT: dict[str, Path] = {}
-"""Where data is that was sent to this machine, by its path on the one that sent it; filled in a run's own process."""
+"""Local paths of data that was sent to this machine, by its path on the sending one; filled in a run's own process."""
 
 
 def search_folders(config_folder: Path | None) -> list[Path]:
-    """The folders a relative name is looked for in, first match first."""
+    """Return the folders in which a relative name is looked for, in order."""
     own = None if config_folder == bundled.configs() else config_folder  # their data is the bundled data
     folders = [own, _current_folder(), bundled.data(), cache_folder()]
     return [folder for folder in folders if folder is not None]
@@ -33,8 +33,8 @@ def _current_folder() -> Path | None:
 
 
 def locate(name: str, config_folder: Path | None, key: str | None = "data.text") -> Path:
-    """The file or folder that `name` means in a config, where `key` holds it; or, without a key, on the command line.
-    A URL is downloaded into the cache.
+    """Return the file or folder that `name` means as the value of `key` in a config, or on the command line if `key`
+    is None. A URL is downloaded into the cache.
 
     Raises:
         DataError: none of the folders contains the name (each is listed), or one cannot be read.
@@ -135,7 +135,7 @@ def require_files(files: Iterable[Path]) -> list[Path]:
     """Return the files, each once, in the given order.
 
     Raises:
-        DataError: there is none.
+        DataError: there are no files.
     """
     unique = list(dict.fromkeys(files))
     if not unique:

@@ -66,7 +66,7 @@ class Texts(Ragged):
 
 @dataclass(frozen=True, eq=False)
 class PairsCorpus:
-    """Pairs as numbers, with what identifies them."""
+    """Pairs as numbers, with the facts that identify them."""
 
     sources: Texts
     targets: Texts
@@ -75,17 +75,17 @@ class PairsCorpus:
     parts: dict[str, tuple[int, int]]
     """Start and stop of each part, in pairs."""
     names: tuple[str, ...]
-    """The files as a run's own config names them, valid from any folder."""
+    """Names of the files in a run's own config, valid from any folder."""
     fingerprint: dict[str, Any]
     """Size in bytes and SHA-256 of the joined files, and the number of pairs."""
     notes: tuple[str, ...]
     """Sentences about what was found and left out."""
     warnings: Mapping[str, tuple[str, ...]]
-    """By part: sentences that say why its scores may mislead."""
+    """By part: sentences on why its scores may mislead."""
     unknown: Mapping[str, str]
     """By part: a sentence if some of its texts have symbols that the vocabulary lacks."""
     test_names: tuple[str, ...] = ()
-    """How a run's own config names the file of the test part."""
+    """Name of the file of the test part in a run's own config."""
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -116,7 +116,7 @@ class _Lines:
 
 @dataclass(frozen=True)
 class PairsLayout:
-    """How pairs are split; the keys are those of the config's `data` section except `pairs`."""
+    """Settings for splitting pairs: all keys of the config's `data` section except `pairs`."""
 
     split: tuple[float, ...] | tuple[int, ...] = (0.8, 0.1, 0.1)
     split_by: str = "order"
@@ -145,14 +145,14 @@ def open_pairs(
 
     Args:
         paths: names of files, read as UTF-8.
-        layout: how they are split.
-        config_folder: where names are looked for first.
-        encoding: a run's own vocabularies, for pairs the run has not seen: then all are one part, `validation`, and a
-            line without a tab is a source whose target is not known.
+        layout: how to split them.
+        config_folder: the first folder to look for names in.
+        encoding: a run's own vocabularies, for pairs the run has not seen: all pairs are then one part, `validation`,
+            and a line without a tab is a source with an unknown target.
         with_targets: whether to keep the targets.
 
     Raises:
-        DataError: the pairs are missing or cannot be used; with the position, and what would be right.
+        DataError: the pairs are missing or cannot be used; with the position and a remedy.
     """
     lines, digest = _Lines(), hashlib.sha256()
     is_new = encoding is not None
@@ -204,7 +204,7 @@ def _read_files(
     *,
     with_targets: bool = True,
 ) -> tuple[tuple[str, ...], int]:
-    """Add the pairs of some files; return how a run's own config names them, and their size in bytes."""
+    """Add the pairs of some files; return their names for a run's own config, and their size in bytes."""
     named = [paths] if isinstance(paths, str) else list(paths)
     found = [locate(name, config_folder, key) for name in named]
     size, before = 0, len(lines.sources)
@@ -222,7 +222,7 @@ def _read_files(
 def _unknown(
     lines: _Lines, parts: Mapping[str, tuple[int, int]], source: TextEncoding, target: TextEncoding
 ) -> dict[str, str]:
-    """By part, a sentence if its texts have symbols that the vocabularies lack."""
+    """Return, by part, a sentence if its texts have symbols that the vocabularies lack."""
     found = {}
     for name, (start, stop) in parts.items():
         said = []
@@ -242,7 +242,7 @@ def _read(content: bytes, path: Path, lines: _Lines, *, may_lack_target: bool, w
     """Add the pairs of one file, or its sources alone.
 
     Raises:
-        DataError: a line is not a pair; with the line, and what would be right.
+        DataError: a line is not a pair; with the line and a remedy.
     """
     text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     for number, line in enumerate(text.split("\n"), start=1):

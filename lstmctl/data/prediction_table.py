@@ -81,7 +81,7 @@ def _rows(prediction: Prediction, *, texts: bool) -> list[list[object]]:
 
 
 def _stretches(labels: Sequence[str], seconds: float) -> list[list[object]]:
-    """One row per run of equal labels."""
+    """Return one row per stretch of equal labels."""
     rows: list[list[object]] = []
     start = 0
     for label, frames in groupby(labels):

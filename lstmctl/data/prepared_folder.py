@@ -53,8 +53,8 @@ def prepared(
 ) -> Prepared[HeaderT]:
     """Check the data in a folder, or write it if there is none.
 
-    `check` returns the header of existing data, or raises DataError if it is not what was asked for; `write` writes all
-    files of numbers and returns their header.
+    `check` returns the header of existing data, or raises DataError if it was prepared from other data or settings;
+    `write` writes all files of numbers and returns their header.
 
     Raises:
         DataError: the folder contains something else, another process is using it, or from `check` or `write`.
@@ -86,7 +86,7 @@ def _remove(folder: Path, files: Sequence[str]) -> None:
 
 
 def progress_of(watch: Progress | None, total: float) -> Callable[[int], object]:
-    """Return what to call with the bytes of each step of a task of `total` bytes."""
+    """Return a function to call with the bytes of each step of a task of `total` bytes."""
     if watch is None:
         return lambda size: None
     watch.total = total

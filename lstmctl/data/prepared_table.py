@@ -2,8 +2,8 @@
 
 A folder holds `times.bin` and `lines.bin` (int64, one per row), `series.bin` (int64, if a column names the series),
 `targets.bin`, `past.bin`, `known.bin` and `static.bin` (float64, row by row; NaN if missing), all little-endian, and
-`prepared.json`, which describes them. The rows are those of the file, in its order: order, steps, parts, scales and
-missing values are handled when they are opened, as with any table. `data.preparing_table` writes it.
+`prepared.json`, which describes them. Rows are kept as in the file, in its order; sorting, steps, parts, scales and
+missing values are handled when the folder is opened, as with any table. `data.preparing_table` writes it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Header:
 
     @property
     def form(self) -> Form:
-        """How the rows were read."""
+        """The format in which the rows were read."""
         found, dates = self.found, self.dates
         columns = Columns(found.time, found.id, found.targets, found.past, found.known, found.static)
         return Form(columns, Writing(found.separator, found.decimal, dates if isinstance(dates, DateForm) else None))

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from lstmctl.data.downloading import Progress
 
 BLOCK = 1 << 22
-"""Bytes per block of the table; as numbers and dates, they take several times as many."""
+"""Bytes per block of the table; its numbers and dates take several times this in memory."""
 AT_ONCE = 2
 """Blocks whose rows are read while another is checked; reading takes most of the time."""
 

@@ -5,11 +5,11 @@ string is
 
     B (T S* X | P T* V) … E
 
-as in `FOLLOWERS`: in every inner state two symbols are equally likely. The last symbol but one was determined by the
-second symbol, and nothing in between reveals it (A. Cleeremans, D. Servan-Schreiber & J. McClelland, "Finite State
-Automata and Simple Recurrent Networks", Neural Computation 1 (1989); S. Hochreiter & J. Schmidhuber 1997, experiment
-1). For a longer lag the inner string starts again from its B, in place of its E, until the string is long enough; so E
-is followed by the T or P alone, and a network that remembers can be certain of it.
+as in `FOLLOWERS`: in every inner state two symbols are equally likely. The last symbol but one equals the second, and
+nothing in between reveals it (A. Cleeremans, D. Servan-Schreiber & J. McClelland, "Finite State Automata and Simple
+Recurrent Networks", Neural Computation 1 (1989); S. Hochreiter & J. Schmidhuber 1997, experiment 1). For a longer lag,
+the inner string restarts from its B instead of ending with E until the string is long enough. E is therefore always
+followed by the T or P, and a network that remembers can be certain which.
 """
 
 from __future__ import annotations

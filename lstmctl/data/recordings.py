@@ -133,7 +133,7 @@ def _samples(path: Path, content: bytes, form: bytes, data: bytes, missing: int)
 
 
 def _decoded(data: bytes, kind: int, width: int) -> NDArray[Any] | None:
-    """Return samples as numbers from -1 to 1; None if there is no such format."""
+    """Return samples as numbers from -1 to 1; None if the format is unknown."""
     if kind == FLOAT:
         return np.frombuffer(data, f"<f{width}") if width in (4, 8) else None
     if width == 1:  # the only one without a sign
@@ -168,7 +168,7 @@ def _by_soundfile(path: Path, content: bytes, kind: str) -> Recording:
 
 
 def _described(content: bytes) -> str:
-    """Return what a file without audio seems to be."""
+    """Describe what a file without audio seems to be."""
     start = content[:512]
     try:
         text = start.decode("utf-8", "strict" if len(content) <= len(start) else "ignore")

@@ -62,7 +62,7 @@ def whole_records(content: bytes) -> int:
 
 def misquoted(block: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], separator: str) -> int | None:
     """Return the first record of a block whose quotation marks do not enclose whole fields; None if there is none.
-    `starts` and `ends` (records,) are those of the records, without line ends."""
+    `starts` and `ends` (records,) are the records' positions, without line ends."""
     field, sign = _field(separator), re.escape(separator.encode())
     grammar = re.compile(field + rb"(?:" + sign + field + rb")*+\r?")
     quotes = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord('"'))

@@ -30,9 +30,9 @@ def fetch(url: str) -> Path:
     A file of the same name in the cache with other content is never replaced.
 
     Raises:
-        UsageError: the URL names no file that could be kept.
-        DataError: it cannot be fetched, or is not what it was before.
-        ResourceError: the disk does not take it.
+        UsageError: the URL does not end in a usable file name.
+        DataError: the file cannot be downloaded, or its content has changed.
+        ResourceError: the disk is full or cannot be written.
     """
     if url.lower().startswith(STORES):
         return _from_store(url)

@@ -1,4 +1,4 @@
-"""The order in which the sequences of a table are split: that of the file, of time, at random, or by groups.
+"""The order in which the sequences of a table are split: by position in the file, by time, at random, or by groups.
 
 The order does not depend on the shares of the parts, so counts that cut off a tail leave the other parts as they were.
 """
@@ -180,7 +180,7 @@ def _time_column(sheet: Sheet, used: set[int]) -> int:
     example = f"time:{names[0]}" if found else "time:COLUMN"
     raise DataError(
         f"{sheet.path}: data.split_by=time needs a column of times, but "
-        + (f"columns {listed(names)} may each be it" if found else "none was recognised"),
+        + (f"any of the columns {listed(names)} could be it" if found else "none was recognised"),
         hint=f"name it: {setting('data.split_by', example)}",
     )
 

@@ -50,7 +50,7 @@ class Ragged:
         return replace(self, starts=self.starts[start:stop], lengths=self.lengths[start:stop])
 
     def steps(self, start: int, stop: int) -> tuple[int, int]:
-        """First step, and the step after the last, of sequences `start` to `stop`."""
+        """Return the first step and the step after the last of sequences `start` to `stop`."""
         if start == stop:
             return 0, 0
         return int(self.starts[start]), int((self.starts + self.lengths)[start:stop].max())
@@ -184,7 +184,7 @@ class SequenceEncoding:
         )
 
     def difference(self, other: SequenceEncoding) -> str | None:
-        """Describe how another encoding differs, apart from its symbols and labels; None if it does not."""
+        """Describe how another encoding differs, ignoring symbols and labels; None if it does not."""
         if (self.symbols is None) != (other.symbols is None):
             kinds = ["frames" if one.symbols is None else "texts" for one in (other, self)]
             return f"other inputs than this data: {kinds[0]}, not {kinds[1]}"

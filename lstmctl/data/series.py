@@ -43,7 +43,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read a table; the keys are those of the config's `data` section (all but `series`)."""
+    """Settings for reading a table: all keys of the config's `data` section except `series`."""
 
     time: str | None = None
     id: str | None = None
@@ -102,9 +102,9 @@ def open_series(
             the corpus has an encoding with them.
 
     Raises:
-        DataError: the table is missing or cannot be used; with the position, and what would be right.
+        DataError: the table is missing or cannot be used; with the position and a remedy.
     """
-    # These import polars, which takes a quarter of a second that texts and forecasts without a file need not wait for.
+    # These import polars, which takes a quarter of a second; texts and forecasts without a file do not need it.
     from lstmctl.data.categories import fit_categories, number_categories
     from lstmctl.data.filling import fill
     from lstmctl.data.prepared_folder import is_prepared
@@ -234,7 +234,7 @@ def open_series(
 
 
 def _about_holidays(given: Holidays, table: Table, step: Step, horizon: int) -> list[str]:
-    """Say how many holidays a table leaves out, and whether the list ends before the forecast does."""
+    """Return notes on the number of holidays that a table leaves out, and on a list that ends before the forecast."""
     first, last = int(table.times.min()), int(table.times.max())
     end = int(step.times_after(last, horizon)[-1])
     passed = sum(first <= day * DAY <= last for day in given.days)
@@ -255,7 +255,7 @@ def _read(path: Path, wanted: Wanted, layout: Layout, hints: TableHints) -> Rows
     A newer table with another separator is read like any other.
 
     Raises:
-        DataError: it cannot be used; with the position and what would be right.
+        DataError: it cannot be used; with the position and a remedy.
     """
     from lstmctl.data.tables import open_sheet, read_rows
 
@@ -294,7 +294,7 @@ def one_file(files: str | Sequence[str]) -> str:
 
 
 def wanted_columns(layout: Layout, encoding: SeriesEncoding | None = None) -> Wanted:
-    """Return what a config, or a run's own encoding, says about columns."""
+    """Return the column settings of a config or of a run's encoding."""
     from lstmctl.data.sheets import Wanted
 
     source: Layout | SeriesEncoding = layout if encoding is None else encoding
@@ -344,7 +344,7 @@ def _with_series(
 
 
 def _about_new(unknown: list[str], count: int) -> str:
-    """Say how series that a run lacks are forecast."""
+    """Return a sentence on how series that are new to the run are forecast."""
     shown = ", ".join([f"`{name}`" for name in unknown[:SHOWN]] + ["…"] * (len(unknown) > SHOWN))
     return (
         f"{len(unknown):,} of {count:,} series {'is' if len(unknown) == 1 else 'are'} new to the run: {shown}; scaled "

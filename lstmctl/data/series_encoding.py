@@ -104,7 +104,7 @@ class SeriesEncoding(Scales):
         return Scaled(values, past, known, self.scaled_static(table))
 
     def last_shared(self, table: Table) -> str | None:
-        """Return the run's last time of a series that begins no later in a table; None if there is none."""
+        """Return the run's last time of a series that does not begin later in a table; None if there is none."""
         if not self.tail.times.size:  # of a published run
             return None
         ends = dict(zip(self.tail.ids, self.tail.times[self.tail.ends - 1].tolist(), strict=True))

@@ -58,7 +58,7 @@ class Scales:
     static_spread: Floats
     """(static columns,) as `past_spread`"""
     transform: Transform | None
-    """What the network sees instead of targets scaled by `centre` and `spread`, which metrics are scaled by."""
+    """Transform of the targets for the network; metrics are always scaled by `centre` and `spread`. None for none."""
 
 
 def fit_scales(

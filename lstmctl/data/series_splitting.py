@@ -171,7 +171,7 @@ def _rows_before(times: Times, starts: Indices, ends: Indices, moments: int | In
 
 
 def _overlapping(times: Times, parts: dict[str, Indices], cure: str) -> str | None:
-    """Say how many rows are in or after the period of a later part of another series."""
+    """Return a sentence on rows in or after the period of a later part of another series; None if there are none."""
     names, found = list(parts), []
     for later in names[:0:-1]:
         starts, stops = parts[later].T

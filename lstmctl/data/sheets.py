@@ -19,7 +19,7 @@ from lstmctl.errors import DataError
 
 Numbers = NDArray[np.float64]
 LARGEST = 1e37
-"""Beyond this a network's numbers (float32) soon overflow."""
+"""Maximum magnitude of a value; beyond it, the network's float32 numbers soon overflow."""
 
 
 class Sheet(ABC):
@@ -117,7 +117,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Form:
-    """How the rows of a table are read, as determined by the first ones."""
+    """Format of a table, as determined by its first rows."""
 
     columns: Columns
     writing: Writing

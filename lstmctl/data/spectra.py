@@ -48,7 +48,7 @@ class Spectra:
         """Return the transform that a config's `data` section describes.
 
         Raises:
-            DataError: the frames are too short for so many bands, or a step is shorter than a sample.
+            DataError: the frames are too short for the number of bands, or a step is shorter than a sample.
         """
         coefficients = data["coefficients"] if data["frames"] == "mfcc" else None
         centred = data["centre"] == "clip"
@@ -119,7 +119,7 @@ class Spectra:
         return found.float()
 
     def count(self, samples: int) -> int:
-        """Return the number of frames of so many samples."""
+        """Return the number of frames of a sound with `samples` samples."""
         return 1 + samples // self.hop
 
     def log_mel(self, waves: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ class Spectra:
         return frames if self.coefficients is None else frames @ self.cosines.T.to(frames)
 
     def _edges(self) -> Tensor:
-        """(bands + 2,) the edges of the bands in Hz: each band begins at the centre of the previous one."""
+        """Return the edges of the bands in Hz, (bands + 2,): each band begins at the centre of the previous one."""
         highest = 2595 * math.log10(1 + self.rate / 2 / 700)
         return 700 * (10 ** (torch.linspace(0, highest, self.bands + 2, dtype=torch.float64) / 2595) - 1)
 

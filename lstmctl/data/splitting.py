@@ -22,12 +22,12 @@ def reported_part(parts: Collection[str]) -> Literal["test", "validation"]:
 
 
 def held_out(training: int) -> int:
-    """Number of last symbols or rows of a training part of a given length that are held out for tuning."""
+    """Return how many of the last symbols or rows of a training part of this length are held out for tuning."""
     return int(HELD_OUT * training)
 
 
 def split_positions(length: int, split: Sequence[float] | Sequence[int], unit: str = "") -> dict[str, tuple[int, int]]:
-    """Start and stop of each part.
+    """Return start and stop of each part.
 
     Args:
         length: symbols or rows in all.
@@ -75,7 +75,7 @@ def between_groups(parts: dict[str, tuple[int, int]], groups: NDArray[np.int64])
     edges = np.concatenate([[0], np.flatnonzero(np.diff(groups)) + 1, [len(groups)]])
     if len(edges) - 1 < len(parts):
         raise DataError(
-            f"{len(parts)} parts need as many groups, but there are {len(edges) - 1}",
+            f"{len(parts)} parts need at least {len(parts)} groups, but there are {len(edges) - 1}",
             hint="split by a column with more groups, or at random: data.split_by=random",
         )
     found, first = {}, 0

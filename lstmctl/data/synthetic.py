@@ -58,7 +58,8 @@ MARKER, BLANK = 0, 1
 
 
 def draw(problem: str, length: int, count: int, random: np.random.Generator, *, exactly: bool = False) -> Sequences:
-    """Draw `count` sequences of a problem; `length` as in `SyntheticCorpus`, which lengths that vary have `exactly`."""
+    """Draw `count` sequences of a problem, with `length` as in `SyntheticCorpus`; lengths that usually vary are all
+    `length` if `exactly`."""
     found = PROBLEMS[problem]
     if found.draw_lengths is None:
         assert found.draw is not None
@@ -235,7 +236,7 @@ class SyntheticCorpus:
     held_out: int
     """Sequences of each part."""
     longer: tuple[int, ...] = ()
-    """Lengths of further tests, besides that of the parts."""
+    """Further lengths to test on, besides the length of the parts."""
 
     @property
     def encoding(self) -> SequenceEncoding:
@@ -301,5 +302,5 @@ def open_synthetic(problem: str, length: int, held_out: int, longer: tuple[int, 
     for key, value in [("length", length), *(("test_lengths", value) for value in longer)]:
         if not shortest <= value <= LONGEST:
             fault = "short" if value < shortest else "long"
-            raise DataError(f"data.{key} {value} is too {fault} for {problem}; {shortest} to {LONGEST:,} is right")
+            raise DataError(f"data.{key} {value} is too {fault} for {problem}; use {shortest} to {LONGEST:,}")
     return SyntheticCorpus(problem, length, held_out, longer)

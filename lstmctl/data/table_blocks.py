@@ -42,7 +42,7 @@ def row_numbers(sheet: Sheet, columns: Columns, wanted: Wanted, before: Mapping[
     """Return the last number in each column that is ignored because it numbers the rows.
 
     A column of whole numbers with a name such as `id` is such a column if no number occurs twice. In a table that is
-    read in blocks, its numbers must rise from those of the block `before`; the first block was examined as a whole.
+    read in blocks, its numbers must continue to rise after the block `before`; the first block was examined as a whole.
 
     Raises:
         DataError: the numbers do not increase; with the line.

@@ -16,7 +16,7 @@ class TableHints:
     header: tuple[str, ...]
     """An example header."""
     correct: str
-    """What to do with a value that is not a number or too large."""
+    """Remedy for a value that is not a number or too large."""
     choose: str
     """The key that names the columns of numbers."""
     comma: str
@@ -24,7 +24,7 @@ class TableHints:
     columns: int = 2
     """Minimum number of columns."""
     categories: str = ""
-    """What to do with a column of words."""
+    """Remedy for a column of words."""
     takes_decimal: bool = True
     """True if the command supports `data.decimal`."""
 

@@ -29,7 +29,7 @@ COUNTED = 1 << 20
 
 @dataclass(frozen=True)
 class TextCorpus:
-    """A text as numbers, with what identifies it."""
+    """A text as numbers, with the facts that identify it."""
 
     symbols: Symbols
     """(length,) in the smallest integer type for the vocabulary, read-only; memory-mapped if prepared."""
@@ -78,10 +78,10 @@ def open_text(
         symbols: what a symbol is. Characters are read as strict UTF-8.
         split: fractions or counts; None makes everything one part, `validation`.
         config_folder: the first folder to look for names in.
-        encoding: a run's vocabulary, for a text that the run has not seen; by default that of the text itself.
+        encoding: a run's vocabulary, for a text that the run has not seen; by default, the text defines its own.
 
     Raises:
-        DataError: the text is missing or cannot be used; with the position, and what would be right.
+        DataError: the text is missing or cannot be used; with the position and a remedy.
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     found = [locate(name, config_folder, "data.text" if encoding is None else None) for name in names]
@@ -109,13 +109,13 @@ def files_of(found: Sequence[Path]) -> list[Path]:
     """Return the text files of some paths, each once, in the given order.
 
     Raises:
-        DataError: there is none.
+        DataError: there are no text files.
     """
     return require_files(file for path in found for file in text_files(path))
 
 
 def _read(text: JoinedText, encoding: TextEncoding | None) -> tuple[Symbols, TextEncoding, dict[str, Any], str]:
-    """All numbers of a text, in memory, with its vocabulary, its fingerprint, and a sentence on symbols that a given
+    """Return a text as numbers in memory, its vocabulary, its fingerprint, and a sentence on symbols that a given
     vocabulary lacks."""
     facts = survey(text)
     facts.require(text)

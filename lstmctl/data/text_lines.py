@@ -13,11 +13,11 @@ def open_lines(name: str, symbols: str) -> list[str]:
     """Return every line without its end.
 
     Args:
-        name: a file, or a folder whose every `.txt` file is read.
-        symbols: as `data.symbols`; of `bytes`, what is not UTF-8 becomes surrogates.
+        name: a file, or a folder of `.txt` files.
+        symbols: as `data.symbols`; for `bytes`, bytes that are not UTF-8 become surrogates.
 
     Raises:
-        DataError: nothing is found, or it is not UTF-8 although the symbols are characters.
+        DataError: nothing is found, or symbols are characters and a file is not UTF-8.
     """
     return [line for path in text_files(locate(name, None, None)) for line in _lines(path, symbols)]
 

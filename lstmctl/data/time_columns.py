@@ -259,7 +259,7 @@ def _spread(sheet: Sheet, free: list[str], kinds: dict[str, str]) -> list[str]:
 
 
 def _counts_weeks(sheet: Sheet, name: str) -> bool:
-    """Return whether a column counts the weeks of a year, not those of a month."""
+    """Return whether a column counts the weeks of a year, rather than of a month."""
     weeks = sheet.texts(sheet.names.index(name)).head(_TRIED).str.replace("^[Ww]", "").str.replace("[.,]0*$", "")
     numbers = weeks.cast(pl.Int64, strict=False)
     return not numbers.has_nulls() and bool(numbers.is_between(0, 53).all()) and bool((numbers > 5).any())

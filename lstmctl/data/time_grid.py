@@ -87,7 +87,7 @@ def convert(rows: Rows, zone: str | None) -> None:
 
 def by_the_clock_of(rows: Rows, place: str, *, are_days: bool | None = None) -> None:
     """Convert times by the clock of a place to UTC, in place: then no hour is missing in spring, and none occurs twice
-    in autumn. Rows are in the order of the file, which tells the repeated hour from the one before.
+    in autumn. Rows are in the order of the file, which distinguishes the repeated hour from the one before.
 
     Rows at one time of day, as in a table of days, keep the local clock instead: their days have 23 to 25 hours.
 
@@ -384,7 +384,7 @@ def _missing_hint(rows: Rows, step: Step, count: int) -> str:
         and count > len(rows.times) // 2
     ):
         return (
-            'if there are no rows at night or on weekends, data.step="1 row" takes the rows as they come, without '
+            'if nights or weekends have no rows, data.step="1 row" takes the rows as they come, without '
             f"filling the time between; otherwise {FILL_HINT}"
         )
     years, weeks = np.divmod(rows.times, 100)
@@ -398,7 +398,7 @@ def _step_hint(rows: Rows) -> str:
     return (
         'another step: data.step="2 rows"'
         if rows.is_index
-        else 'data.step="1 row" takes the rows as they come; or name the step that is right, such as data.step="1 day"'
+        else 'data.step="1 row" takes the rows as they come; or set the right step, such as data.step="1 day"'
     )
 
 

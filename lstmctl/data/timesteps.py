@@ -38,7 +38,7 @@ LAST = 31
 
 @dataclass(frozen=True)
 class Step:
-    """A number of units, such as 15 minutes; `month ends` are the last days of months, whatever their number."""
+    """A number of units, such as 15 minutes; `month ends` are the last days of months, from the 28th to the 31st."""
 
     count: int
     unit: str

@@ -25,8 +25,8 @@ FEWEST_BLOCKS = 3
 
 @dataclass(frozen=True, eq=False)
 class Transform:
-    """What targets are converted by: scaled = (f(value) - centre) / spread, where f is the logarithm of the value
-    (`log`), of 1 + value (`log1p`), or (value^power - 1) / power (Box and Cox 1964, An analysis of transformations)."""
+    """Transform of targets: scaled = (f(value) - centre) / spread, where f is the logarithm of the value (`log`), of
+    1 + value (`log1p`), or (value^power - 1) / power (Box and Cox 1964, An analysis of transformations)."""
 
     name: str
     power: Floats
@@ -58,8 +58,8 @@ def transformed(name: str, values: Floats, power: Floats | float) -> Floats:
 
 
 def restored(name: str, values: Floats, power: Floats | float) -> Floats:
-    """Return the values whose f is given. What lies below every f is the lowest value, and an infinity, which stands
-    for a missing end of an interval, stays one."""
+    """Return the values whose f is given. Values below the range of f become the lowest value; infinities, which mark
+    missing ends of intervals, stay."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if name == "log1p":
             found = np.expm1(values)

@@ -67,7 +67,7 @@ def _members(source: Source, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
         for pattern in source.members:
             found = sorted(name for name in names if fnmatchcase(name, pattern))
             if not found:
-                raise DataError(f"{archive} holds no {pattern}", hint="it was changed at its source")
+                raise DataError(f"{archive} does not contain {pattern}", hint="it was changed at its source")
             for name in found:
                 content = opened.open(name) if isinstance(opened, zipfile.ZipFile) else opened.extractfile(name)
                 assert is_zip or content is not None
@@ -76,7 +76,7 @@ def _members(source: Source, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _in_rows(wide: Path, long: Path) -> None:
-    """Write a table with a series in each row, its name first, as one with a row for each value: `unique_id,ds,y`."""
+    """Convert a table with one series per row, its name first, to one row per value: `unique_id,ds,y`."""
     with wide.open(encoding="utf-8", newline="") as source, long.open("w", encoding="utf-8", newline="") as file:
         rows, table = csv.reader(source), csv.writer(file, lineterminator="\n")
         next(rows, None)

@@ -20,7 +20,7 @@ Kind = Literal["characters", "decomposed", "bytes"]
 
 
 class UnknownSymbolError(ValueError):
-    """A text holds a symbol that the encoding has no number for."""
+    """A text contains a symbol without a number in the encoding."""
 
     def __init__(self, symbol: str, position: int) -> None:
         super().__init__(f"{symbol!r} (U+{ord(symbol):04X}) at position {position}")
@@ -36,9 +36,9 @@ class TextEncoding:
     decomposed; or the 256 bytes.
 
     Args:
-        kind: what a symbol is.
-        symbols: the distinct symbols in order; for bytes they are given by the kind.
-        has_unknown: whether one more number stands for every other character.
+        kind: the unit of a symbol.
+        symbols: the distinct symbols in order; empty for bytes.
+        has_unknown: whether a further number stands for every other character.
     """
 
     def __init__(self, kind: Kind, symbols: str = "", *, has_unknown: bool = False) -> None:
@@ -49,7 +49,7 @@ class TextEncoding:
 
     @classmethod
     def of(cls, text: str, *, has_unknown: bool = False) -> TextEncoding:
-        """The vocabulary of all characters that occur in `text`."""
+        """Return the vocabulary of all characters that occur in `text`."""
         symbols = "".join(chr(point) for point in np.unique(_code_points(text)))
         return cls("characters", symbols, has_unknown=has_unknown)
 
@@ -77,7 +77,8 @@ class TextEncoding:
         return self.kind, self.symbols, self.has_unknown
 
     def encode(self, text: str) -> Symbols:
-        """The numbers of a text's symbols; in bytes, what Python could not decode (U+DC80 … U+DCFF) is its byte again.
+        """Return the numbers of a text's symbols. For bytes, surrogates of undecodable bytes (U+DC80 … U+DCFF) become
+        these bytes again.
 
         Raises:
             UnknownSymbolError: naming the first symbol without a number, and its position counted from 0.
@@ -108,7 +109,7 @@ class TextEncoding:
         return numbers.astype(smallest_integer(len(self.symbols) + 1))
 
     def decode(self, numbers: Symbols) -> str:
-        """The text of an array of numbers; bytes that are not UTF-8 show as U+FFFD."""
+        """Return the text of an array of numbers; bytes that are not UTF-8 become U+FFFD."""
         if self.kind == "bytes":
             return numbers.astype(np.uint8).tobytes().decode("utf-8", "replace")
         text = self._decoded[numbers].astype("<u4").tobytes().decode("utf-32-le")
@@ -123,20 +124,19 @@ class TextEncoding:
         return np.array([*begins, *[True] * self.has_unknown], dtype=np.bool_)
 
     def difference(self, other: TextEncoding) -> str:
-        """In words, where two vocabularies first differ."""
+        """Describe how this vocabulary differs from another."""
         if self.kind != other.kind:
             return f"{self.kind}, not {other.kind}"
         lacking = [symbol for symbol in other.symbols if symbol not in self]
         surplus = [symbol for symbol in self.symbols if symbol not in other]
-        sides = [("lacks", lacking), ("has besides", surplus)]
+        sides = [("lacks", lacking), ("also has", surplus)]
         if not lacking and not surplus:
             return f"with{'out' * other.has_unknown} a number for unknown symbols"
         return "; ".join(f"it {verb} {', '.join(map(repr, found[:5]))}" for verb, found in sides if found)
 
     def nearest(self, symbol: str) -> str:
-        """The known symbol nearest to `symbol`: itself, without accents, in the other case, a space, the first.
-
-        In bytes every symbol is known."""
+        """Return the known symbol nearest to `symbol`: itself, without accents, in the other case, a space, or the
+        first one. For bytes, every symbol is known."""
         if symbol in self:
             return symbol
         plain = unicodedata.normalize("NFKD", PUNCTUATION.get(symbol, symbol))[:1]
@@ -150,15 +150,15 @@ class TextEncoding:
         return [*map(self.name_of, range(known)), *[""] * self.has_unknown]
 
     def decoder(self) -> StreamDecoder:
-        """For numbers that arrive one by one."""
+        """Return a decoder for numbers that arrive one by one."""
         return StreamDecoder(self)
 
     def name_of(self, number: int) -> str:
-        """A symbol as JSON holds it: the character itself, or for bytes its escape (`\\x0a`)."""
+        """Return a symbol for JSON: the character itself, or for bytes its escape (`\\x0a`)."""
         return f"\\x{number:02x}" if self.kind == "bytes" else (self.symbols + UNKNOWN)[number]
 
     def name(self, number: int) -> str:
-        """A symbol as a person may read it in a table: itself, or its escape."""
+        """Return a symbol for display in a table: itself, or its escape."""
         if self.kind == "bytes":
             return f"0x{number:02x}" if not 32 < number < 127 else chr(number)
         if number == self.unknown:
@@ -167,16 +167,16 @@ class TextEncoding:
         return symbol if symbol.isprintable() and not symbol.isspace() else ascii(symbol)[1:-1].replace(" ", "space")
 
     def to_json(self) -> dict[str, Any]:
-        """The contents of `encoding.json`."""
+        """Return the content of `encoding.json`."""
         symbols = {} if self.kind == "bytes" else {"symbols": list(self.symbols)}
         return {"format": 1, "kind": self.kind, **symbols, **({"unknown": True} if self.has_unknown else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TextEncoding:
-        """An encoding as `to_json` wrote it.
+        """Restore an encoding from `to_json`.
 
         Raises:
-            RunError: it is not one.
+            RunError: the content is damaged.
         """
         symbols = data.get("symbols", [])
         sound = isinstance(symbols, list) and all(isinstance(symbol, str) and len(symbol) == 1 for symbol in symbols)
@@ -189,7 +189,7 @@ class TextEncoding:
 
 
 class StreamDecoder:
-    """Turns numbers into text as they come; a character of several symbols shows once its last one is there."""
+    """Decodes numbers one by one; a character of several symbols appears after its last one."""
 
     def __init__(self, encoding: TextEncoding) -> None:
         self._encoding = encoding
@@ -212,13 +212,13 @@ class StreamDecoder:
         return "" if may_go_on else composed(before + symbol)
 
     def end(self) -> str:
-        """The rest at the end of the input; an incomplete character of bytes is shown as U+FFFD."""
+        """Return the rest at the end of the input; an incomplete character of bytes becomes U+FFFD."""
         syllable, self._syllable = self._syllable, ""
         return self._bytes.decode(b"", final=True) + composed(syllable)
 
 
 def smallest_integer(count: int) -> type[np.unsignedinteger[Any]]:
-    """The smallest unsigned integer type that holds 0 … count − 1."""
+    """Return the smallest unsigned integer type that holds 0 … count − 1."""
     return np.uint8 if count <= 2**8 else np.uint16 if count <= 2**16 else np.uint32
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lstmctl.data.sheets import Sheet
 
 TRIED = 200_000
-"""Rows by which a column is judged."""
+"""Number of rows from which the use of a column is inferred."""
 NUMERIC = ("number", "whole")
 
 
@@ -41,7 +41,7 @@ def settle_columns(sheet: Sheet, derived: Derived) -> None:
     if series is None and texts and _repeats(sheet, time):
         if (series := _naming(sheet, time, texts)) is None:
             return
-        derived.decide("data.id", series, "with it, every time is there once")
+        derived.decide("data.id", series, "each time then occurs once per series")
     unused = [name for name in texts if name != series]
     numbers = [name for name, kind in kinds.items() if kind in NUMERIC and name not in (time, series)]
     used = [name for key in ("past", "known", "static") for name in given.get(f"data.{key}", ())]
@@ -70,7 +70,7 @@ def _repeats(sheet: Sheet, time: str) -> bool:
 
 
 def _naming(sheet: Sheet, time: str, texts: list[str]) -> str | None:
-    """Return the only column of texts with which every time occurs once."""
+    """Return the only column of texts for which each time occurs at most once per value."""
     times = sheet.texts(sheet.names.index(time)).head(TRIED)
     found = []
     for name in texts:

@@ -51,14 +51,14 @@ class Derived:
     """Time that training may take, on two cores."""
 
     def decide(self, key: str, value: Any, because: str = "") -> Any:
-        """Set a key unless the user has set it, and return the value that holds."""
+        """Set a key unless the user has set it, and return the value in effect."""
         if key in self.given:
             return self.given[key]
         self.decisions.append(Decision(key, value, because))
         return value
 
     def values(self) -> dict[str, Any]:
-        """The config as a mapping like a config file, without what the user typed."""
+        """Return the config as a mapping structured like a config file, without the user's settings."""
         values: dict[str, Any] = {}
         for decision in self.decisions:
             *sections, key = decision.key.split(".")
@@ -69,7 +69,7 @@ class Derived:
         return values
 
     def yaml(self, run: str) -> str:
-        """The config as YAML with the reasons as comments, and what the user typed.
+        """Return the config as YAML, with the user's settings, and reasons as comments.
 
         Args:
             run: the command that trains it.
@@ -94,14 +94,14 @@ class Derived:
         return "\n".join([*head, "format: 1", *blocks]) + "\n"
 
     def lines(self) -> list[str]:
-        """Return the decisions for people: a line for each decision that has a reason."""
+        """Return a line for each decision that has a reason, for display."""
         told = [decision for decision in self.decisions if decision.because]
         width = max((len(decision.override) for decision in told), default=0)
         return [self.what, *(f"  {decision.override:<{width}}  {decision.because}" for decision in told)]
 
 
 def list_of(texts: Sequence[str]) -> str:
-    """At most three names, for a sentence."""
+    """Format up to three names and the number of the others."""
     shown = ", ".join(texts[:3])
     return shown if len(texts) <= 3 else f"{shown} and {len(texts) - 3:,} more"
 
@@ -123,5 +123,5 @@ def seconds_of(time: str) -> float:
 
 
 def about(seconds: float) -> str:
-    """An estimated time, for a sentence."""
+    """Format an estimated training time."""
     return f"about {max(10, 10 * round(seconds / 10))} s of training on two cores"

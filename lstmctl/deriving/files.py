@@ -177,7 +177,7 @@ def _pairs(path: Path) -> int | None:
 
 
 def _first_lines(path: Path) -> list[bytes]:
-    """The first whole lines of a file that are not empty."""
+    """Return the first whole lines of a file that are not empty."""
     try:
         check_regular(path, "a text, a table or a folder of texts")
         with path.open("rb") as file:

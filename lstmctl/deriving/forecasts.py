@@ -40,31 +40,31 @@ WHY = {
     "data.step": "it has no rows for much of the time, such as at night; rows are forecast by their number",
 }
 HORIZONS = {1: 6, 4: 8, 5: 10, 7: 14, 12: 12, 52: 13}
-"""Rows to forecast by the season, where that is not the season itself."""
+"""Default horizon by season, if it is not the season itself."""
 FEWEST_ROWS = 12
-"""Per series."""
+"""Minimum number of rows per series."""
 FEWEST_WINDOWS = 6
-"""To learn from, if the lookback is a season and more of them would leave less."""
+"""Minimum number of training windows that a lookback of a whole season has to leave."""
 LEAST_FOR_90 = 9
-"""Windows that calibrate a 90 % interval, at least: with fewer, none of them lies beyond it."""
+"""Minimum number of windows that calibrate a 90 % interval: of fewer, none would lie outside it."""
 SEVERAL = 0.1
 """Share of the rows in each held-out part of several series that end together."""
 MOST_HELD_OUT = 20_000
-"""Rows in each held-out part, at least a horizon per series: scoring more would take longer than learning."""
+"""Maximum number of rows in each held-out part: scoring more would take longer than training."""
 LONGEST_HORIZON = 96
 LOOKBACKS = 4
-"""Horizons, or twice the season if that is longer, that a forecast is based on."""
+"""Length of the lookback in horizons, unless two seasons are longer."""
 MOST_MEMBERS = 5
 WINDOWS_PER_SECOND = 6000
-"""Trained on two cores without bfloat16, about, of 10 steps in 64 units."""
+"""Approximate training speed on two cores without bfloat16, for windows of 10 steps and 64 units."""
 SECONDS_PER_STEP = 0.004
-"""Of training, whatever its windows are."""
+"""Fixed time per training step."""
 PATIENCE = 3
-"""Evaluations of ten without a smaller error after which training stops; none of 30 tables was at its best later."""
+"""Evaluations (of ten) without improvement after which training stops; none of 30 tables improved later."""
 WORTH_THREADS = 32_768
 """Values of a state in a batch above which two threads are faster than one."""
 STRONG = 0.3
-"""Autocorrelation above which a season is believed."""
+"""Minimum autocorrelation of a season."""
 CLEAR = 2.5
 """Standard errors of an autocorrelation by which one other than the usual exceeds 0."""
 
@@ -135,10 +135,10 @@ def _opened(path: Path, derived: Derived) -> SeriesCorpus:
             corpus = open_series(str(path), layout, None, lookback=1, horizon=1)
         except DataError as error:
             if failure is None or ONE_CLOCK not in repairs:
-                failure = error  # of the table as it is or, if that would be repaired, of what would not
+                failure = error  # of the unchanged table, or of the last repair if the repairs fix that
             continue
         if "data.missing" in merged and "data.step" not in given and _is_closed_at_times(corpus):
-            # Nights and weekends without rows would be filled, and be most of what is learned.
+            # Nights and weekends without rows would be filled, and the network would mostly learn filled rows.
             rest = {key: value for key, value in merged.items() if key != "data.missing"}
             layout = replace(layout, missing=said.get("missing", "error"), step="1 row")
             with suppress(DataError):  # values are missing too
@@ -151,13 +151,13 @@ def _opened(path: Path, derived: Derived) -> SeriesCorpus:
 
 
 def _is_closed_at_times(corpus: SeriesCorpus) -> bool:
-    """Return whether more than a third of the rows of a step below a day had to be inserted, as for office hours."""
+    """Return whether the step is below a day and more than a third of the rows were inserted, as with office hours."""
     unit = corpus.encoding.step.unit
     return corpus.filled is not None and unit in ("hours", "minutes", "seconds") and corpus.filled.mean() > MOST_FILLED
 
 
 def _as_layout(key: str, value: Any) -> Any:
-    """A value as typed, in the form that a layout has it."""
+    """Return a value of the command line in the type that a layout expects."""
     several = ("targets", "past", "known", "static", "categories", "holidays")
     if key in several and value is not None:
         return (value,) if isinstance(value, str) else tuple(value)
@@ -169,7 +169,7 @@ def _subsets(repairs: list[dict[str, str]]) -> list[tuple[dict[str, str], ...]]:
 
 
 def _season(corpus: SeriesCorpus, derived: Derived, rows: int) -> int:
-    """The season by the step of the rows, if the series repeat after it at all; else one that they do repeat after."""
+    """Return the usual season of the step if the series repeat after it, otherwise a lag after which they do."""
     if "task.season" in derived.given:
         return int(derived.given["task.season"])
     usual = corpus.encoding.season
@@ -191,7 +191,7 @@ def _lags(usual: int, rows: int) -> list[int]:
 
 
 def _repetition(corpus: SeriesCorpus, lag: int) -> float:
-    """The median over series of the autocorrelation of differences between neighbours at a lag."""
+    """Return the autocorrelation at a lag of differences between neighbouring rows; the median over series."""
     found = []
     table = corpus.table
     for start, stop in itertools.islice(zip(table.bounds[:-1], table.ends, strict=True), 50):
@@ -207,7 +207,7 @@ def _repetition(corpus: SeriesCorpus, lag: int) -> float:
 
 
 def _calendar(corpus: SeriesCorpus, rows: int) -> list[str]:
-    """Calendar features that change from row to row, and of which the rows show at least two rounds."""
+    """Return the calendar features that change from row to row and of which the rows cover at least two cycles."""
     unit, step = corpus.encoding.step.unit, corpus.encoding.step
     times = corpus.table.times
     days = float(times[min(rows, len(times)) - 1] - times[0]) / 86_400e6
@@ -232,7 +232,7 @@ def _horizon(season: int, rows: int) -> tuple[int, str]:
 
 
 def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
-    """Settle the parts, and return the rows of each held-out one in a series of typical length."""
+    """Decide the parts, and return the number of rows of each held-out part in a series of typical length."""
     table = corpus.table
     lengths = table.ends - table.bounds[:-1]
     rows, least = int(np.median(lengths)), int(lengths.min())
@@ -247,11 +247,11 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
         )
         return held_out
     if len(np.unique(table.times[table.ends - 1])) == 1 or corpus.encoding.step.is_index:
-        # Several series have many windows in few rows, and what is held out is not learned by the scored weights.
+        # Several series have many windows in few rows, and the scored weights do not learn from held-out rows.
         wanted = min(round(SEVERAL * rows), horizon + MOST_HELD_OUT // series)
         held_out = min(max(horizon + math.ceil(LEAST_FOR_90 / series) - 1, wanted), max(1, rows // 4))
         derived.decide(
-            "data.split", [REST, *2 * [f"{held_out} rows"]], "the last rows of each series validate and test"
+            "data.split", [REST, *2 * [f"{held_out} rows"]], "the last rows of each series are for validation and test"
         )
         return held_out
     share = round(share, 4)
@@ -260,12 +260,12 @@ def _split(derived: Derived, corpus: SeriesCorpus, horizon: int) -> int:
 
 
 def _series(corpus: SeriesCorpus) -> int:
-    """The number of series, whether they are columns or below one another."""
+    """Return the number of series, in columns or below each other."""
     return len(corpus.table.ids) * len(corpus.encoding.targets)
 
 
 def _lookback(season: int, horizon: int, rows: int) -> tuple[int, str]:
-    """Rows to look back on: whole horizons, at least two seasons if there are rows for it."""
+    """Return the lookback: whole horizons, and at least two seasons if the rows allow it."""
     wanted = max(LOOKBACKS * horizon, 2 * season if season <= 400 else horizon)
     if season == 24:
         wanted = max(wanted, 168)
@@ -280,13 +280,13 @@ def _lookback(season: int, horizon: int, rows: int) -> tuple[int, str]:
 
 
 def _segment(lookback: int, horizon: int, season: int) -> int:
-    """Rows per step of the recurrence: the largest common divisor of both spans that makes at most 24 rows a step."""
+    """Return the rows per step of the recurrence: the largest common divisor of both spans up to 24."""
     whole = math.gcd(lookback, horizon)
     return max(size for size in range(1, 25) if whole % size == 0)
 
 
 def _network(derived: Derived, windows: int, steps: int, channels: int) -> None:
-    all_windows = windows * max(1, channels)  # each column is a sequence of its own
+    all_windows = windows * max(1, channels)  # each column is a separate sequence
     size = 16 if all_windows < 200 else 32 if all_windows < 1000 else 64 if all_windows < 10_000 else 128
     derived.decide("model.cell", "gru")
     derived.decide("model.hidden", size, f"for {all_windows:,} training windows")

@@ -1,4 +1,4 @@
-"""A config for a table of labelled texts or frames: the task follows from what the labels are."""
+"""Derive a config for a table of labelled texts or frames; the task follows from the kind of labels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ TEXTS = (*TEXT_NAMES, "sentence", "message", "review", "comment", "document", "c
 LABELS = (*LABEL_NAMES, "class", "category", "sentiment", "tag", "tags", "y", "rating", "score", "type", "spam")
 NUMBERS = ("id", "index", "row", "unnamed")
 TRIED = 20_000
-"""Rows by which a column is judged."""
+"""Number of rows from which the use of a column is inferred."""
 MOST_LABELS = 200
 SHORT_TEXT = 12
-"""Characters, in the mean, below which a column of texts is more likely a label."""
+"""Minimum mean number of characters in a column of texts; shorter ones are more likely labels."""
 STEPS_PER_SECOND = 250_000
-"""Symbols or frames trained per second on two cores without bfloat16, about, in 96 units read in both directions."""
+"""Approximate symbols or frames per second in training on two cores without bfloat16, for 96 bidirectional units."""
 LONGEST_EPOCHS = 20
 
 
 def find_text(sheet: Sheet) -> str | None:
-    """The column of texts: called so, or else the one with the longest texts; None if there is none."""
+    """Return the column of texts: the one with a usual name, or else with the longest texts; None if there is none."""
     places = [number for number in range(len(sheet.names)) if sheet.kind(number) == "text"]
     named = [number for number in places if sheet.names[number].casefold() in TEXTS]
     longest = {number: _mean_length(sheet.texts(number).head(TRIED)) for number in named or places}
@@ -40,10 +40,11 @@ def find_text(sheet: Sheet) -> str | None:
 
 
 def find_label(sheet: Sheet, text: str | None) -> str | None:
-    """The column of labels: called so, or the only one with few distinct values; None if there is none.
+    """Return the column of labels: the one with a usual name, or else the only one with few distinct values; None if
+    there is none.
 
     Raises:
-        DataError: several columns may be it; the hint has a command for each.
+        DataError: several columns are possible; the hint has a command for each.
     """
     free = [number for number, name in enumerate(sheet.names) if name != text and number not in sheet.unnamed]
     for wanted in LABELS:
@@ -61,7 +62,7 @@ def find_label(sheet: Sheet, text: str | None) -> str | None:
             f"{shell.join(['lstmctl', 'train', str(sheet.path)])} {shell.setting('data.label', name)}"
             for name in few[:2]
         )
-        raise DataError(f"{sheet.path}: {listed(few)} may each hold the labels", hint=commands)
+        raise DataError(f"{sheet.path}: {listed(few)} could each be the labels", hint=commands)
     return few[0] if few else None
 
 
@@ -108,7 +109,7 @@ def derive_labels(sheet: Sheet, derived: Derived) -> Derived:
 
 
 def _steps(sheet: Sheet, derived: Derived, text: str | None) -> int:
-    """Settle what a sequence is, and return the steps of all."""
+    """Decide the columns of a sequence, and return the number of steps of all sequences."""
     if text is not None:
         if text.casefold() not in TEXT_NAMES:
             derived.decide("data.text", text, "the column of texts")
@@ -121,7 +122,7 @@ def _steps(sheet: Sheet, derived: Derived, text: str | None) -> int:
 
 
 def _task(sheet: Sheet, text: str | None, label: str) -> tuple[str, str]:
-    """The task, and why."""
+    """Return the task, and the reason for it."""
     number = sheet.names.index(label)
     values = sheet.texts(number).head(TRIED)
     distinct = values.n_unique()

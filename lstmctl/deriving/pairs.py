@@ -7,7 +7,8 @@ from pathlib import Path
 from lstmctl.deriving.derived import Derived, about
 
 PAIRS_PER_SECOND = 800
-"""Trained on two cores without bfloat16, about, of 20 characters each in 128 units with attention."""
+"""Approximate training speed on two cores without bfloat16, for pairs of 20 characters per side and 128 units with
+attention."""
 
 
 def derive_pairs(path: Path, count: int, derived: Derived) -> Derived:

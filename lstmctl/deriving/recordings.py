@@ -15,12 +15,12 @@ from lstmctl.errors import DataError
 from lstmctl.words import plural
 
 FRAMES_PER_SECOND = 120_000
-"""Trained on two cores without bfloat16, about, in 64 units read in both directions; the sound is changed and its
-spectra are computed at every step."""
+"""Approximate training speed on two cores without bfloat16, for 64 bidirectional units, including the augmentation of
+the sound and its spectra."""
 FRAME = 0.01
 """Seconds from one frame to the next."""
 MEASURED = 50
-"""Recordings whose mean length is measured."""
+"""Number of recordings from which the mean length is estimated."""
 MOST_LABELS = 200
 LONGEST_EPOCHS = 60
 MARKS = ("_", "-")
@@ -35,8 +35,8 @@ def derive_recordings(path: Path, files: Sequence[Path], derived: Derived) -> De
         derived: receives the decisions.
 
     Raises:
-        DataError: there are too few recordings or labels, or two parts of their names may be the label; the hint has
-            the commands that settle it.
+        DataError: there are too few recordings or labels, or two parts of their names could be the label; the hint has
+            a command for each.
     """
     derived.decide("task.type", "classification")
     derived.decide("data.audio", str(path.resolve()))

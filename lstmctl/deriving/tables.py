@@ -24,7 +24,7 @@ def derive_table(path: Path, derived: Derived) -> Derived:
     """Derive the config of a table.
 
     Raises:
-        DataError: it cannot be read, or it is unclear what it is for; the hint has the commands that settle it.
+        DataError: it cannot be read, or its use is unclear; the hint has a command for each use.
     """
     from lstmctl.data.tables import open_sheet
 

@@ -1,4 +1,4 @@
-"""A config for a text: what its symbols are, and its network and budget by the number of them."""
+"""Derive a config for a text: the kind of symbol, and the network and budget by the number of symbols."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SIZES = ((60_000, 192, 0.5), (400_000, 256, 0.4), (4_000_000, 384, 0.1), (float(
 """Maximum number of symbols, hidden units and dropout. More data supports a wider network; a small text is soon
 memorised."""
 EPOCHS = ((60_000, 12), (400_000, 15), (float("inf"), 40))
-"""Maximum number of symbols, and of times that they are read: beyond it, the validation loss rises."""
+"""Maximum number of symbols, and of passes over them; with more passes, the validation loss rises."""
 SYMBOLS_PER_SECOND = {192: 25_000, 256: 40_000, 384: 30_000, 512: 18_000}
-"""Trained on two cores without bfloat16, about, by the hidden units of an LSTM; of 192, in the small batches of short
-texts, and of the others in batches of 64 windows of 64."""
+"""Approximate training speed on two cores without bfloat16, by the hidden units of an LSTM: for 192, in the small
+batches of short texts, and for the others in batches of 64 windows of 64 symbols."""
 STEPS = 100
-"""Steps in which a short text is read once, at least: with fewer and larger ones, it is learned less well."""
+"""Minimum number of steps per pass over a short text; fewer, larger steps give a worse model."""
 SAMPLE = 4 << 20
 """Bytes in which different characters are counted."""
 LARGE_ALPHABET = 300
 MOST_MIXED = 1_000_000
-"""Symbols of a text up to which an n-gram model adds to a network."""
+"""Maximum number of symbols of a text for which an n-gram model improves on the network alone."""
 HANGUL, SPARSE = 0.2, 25
 """Minimum share of Hangul syllables in a text that is decomposed, and its maximum length in characters for each
 different one: where they are more frequent, syllables are learned better than letters (docs/benchmarks.md)."""
@@ -79,7 +79,7 @@ def derive_text(path: Path, derived: Derived) -> Derived:
     alphabet = len(survey.counts)
     hidden = derived.decide("model.hidden", hidden, f"for a text of this length; {alphabet:,} different characters")
     if symbols == "characters" and alphabet > LARGE_ALPHABET:
-        derived.decide("model.embedding", 128, "for so many different characters")
+        derived.decide("model.embedding", 128, "for this number of different characters")
         dropout = max(dropout, 0.2)
     derived.decide(
         "model.cell",
@@ -121,7 +121,7 @@ def _survey(files: list[Path]) -> Survey:
 
 
 def _symbols(survey: Survey, derived: Derived, size: int) -> tuple[Kind, int]:
-    """Settle what a symbol is, and return it with the number of symbols in `size` bytes."""
+    """Decide the kind of symbol; return it with the number of symbols in `size` bytes."""
     lengths = survey.lengths()
     symbols: Kind = derived.given.get("data.symbols", "characters")
     is_korean = lengths["decomposed"] - survey.characters > HANGUL * survey.characters

@@ -1,8 +1,8 @@
 """Searches, from their arguments to their results; each continues after any stop.
 
 A search's folder holds `search.json` (the request), `config.yaml`, Optuna's `journal.log`, one folder per trial under
-`trials/`, each with a plan of its own, and `winner/`, a comparison of one arm. Trials see the training and the
-validation part only.
+`trials/`, each with its own plan, and `winner/`, a comparison of one arm. Trials see the training and the validation
+part only.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def search(
     Args:
         config, overrides: see `lstmctl.train`.
         space: `KEY=LOW..HIGH`, `KEY=LOW..HIGH:log` or `KEY=VALUE,VALUE` for each setting.
-        trials: points to try, by default 30; the first is the config's own, if it lies in the space.
+        trials: number of points to try, by default 30; the first is the config's own, if it is within the space.
         seeds: runs of each of the best, and of the winner.
         best: number of trials that are trained again.
         sampler: `tpe`, which learns from earlier trials, or `random`.
@@ -140,9 +140,8 @@ def search(
             **{"trials": trials, "seeds": seeds, "best": best, "sampler": sampler, "pruner": pruner},
         }
         with termination_as_exit(), memory_errors():
-            whole = Space(
-                loaded, parse_space(space), seeds, command
-            )  # all that cannot work is known before a folder is
+            # An unusable search fails here, before its folder is created.
+            whole = Space(loaded, parse_space(space), seeds, command)
             with claimed_folder(runs_root(), f"{loaded.run_name or loaded.name}-search", name) as folder:
                 settings = portable(loaded.settings, whole.data.of(loaded.settings))
                 find_cell(loaded.settings, loaded.folder)
@@ -186,7 +185,7 @@ def resume_search(
         loaded = replace(load(str(folder / CONFIG), trust=trust), name=request["config"])
         if trials is not None:
             if trials < request["trials"]:
-                raise UsageError(f"--trials {trials}: {folder.name} has {request['trials']} already; as many or more")
+                raise UsageError(f"--trials {trials}: {folder.name} already has {request['trials']}; use that or more")
             if trials > request["trials"]:
                 request["trials"] = trials
                 with disk_errors(folder / SEARCH_RESULT):
@@ -264,7 +263,7 @@ def _again(folder: Path, space: Space, machines: Machines) -> str:
 
 @contextmanager
 def _concluding(folder: Path) -> Iterator[None]:
-    """Hold the search, once its trials are done: only one process trains the best of them again."""
+    """Lock the search once its trials are done, so that only one process trains the best of them again."""
     with locked(folder):
         yield
 
@@ -292,7 +291,7 @@ def _train_trials(
     if running := [one for one in study.trials if one.state.name == "RUNNING"]:
         raise RunError(
             f"{folder.name}: other processes are still at {len(running)} trials",
-            hint="the last one to end concludes the search; or continue it then",
+            hint="the last of them completes the search; or continue it afterwards",
         )
 
 
@@ -364,7 +363,7 @@ def _winner(folder: Path, space: Space, study: Study, best: Finalist) -> tuple[P
             "overrides": tuple(overrides_of(best.point)),
         }
     )
-    if path.is_dir() and read_plan(path, trust=True).arms != plan.arms:  # more trials have found another one
+    if path.is_dir() and read_plan(path, trust=True).arms != plan.arms:  # further trials found another winner
         with disk_errors(path):
             path.rename(folder / f"{WINNER}-before-{study.trials[-1].number + 1}")
     with disk_errors(path):
@@ -388,7 +387,7 @@ def _results(folder: Path, study: Study) -> Iterator[Trial]:
 
 
 def _importance(study: Study) -> dict[str, float]:
-    """Return the importance of each setting; empty where there are too few trials."""
+    """Return the importance of each setting; empty if there are too few trials."""
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     try:

@@ -193,7 +193,7 @@ class Trials:
         self.study.tell(trial, value, state)
 
     def _open(self) -> bool:
-        """Return whether another trial is to be asked for."""
+        """Return whether the search needs another trial."""
         return sum(not is_orphan(one) for one in self.study.trials if one.state.name != "WAITING") < self.count
 
     def _ask(self) -> Job | None:
@@ -261,7 +261,7 @@ class Trials:
         )
 
     def _adopt_orphans(self) -> None:
-        """Enqueue the trials again whose process ended before they did: they continue from their checkpoints."""
+        """Enqueue again the trials that a stopped process left; they continue from their checkpoints."""
         from optuna.trial import TrialState
 
         for one in self.study.get_trials(states=(TrialState.RUNNING,)):
@@ -272,7 +272,7 @@ class Trials:
                         self._enqueue_again(one)
                 else:
                     self._enqueue_again(one)
-            except RunError:  # another process is at it
+            except RunError:  # another process is training it
                 continue
 
     def _enqueue_again(self, trial: FrozenTrial) -> None:
@@ -281,12 +281,12 @@ class Trials:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.study.tell(trial.number, state=TrialState.FAIL)
-        if "number" in trial.user_attrs:  # otherwise it was not begun
+        if "number" in trial.user_attrs:  # otherwise it never started
             self.study.enqueue_trial(trial.params, user_attrs={"number": number_of(trial)})
 
 
 def is_orphan(trial: FrozenTrial) -> bool:
-    """Return whether a trial's process ended before it did; another one has its number."""
+    """Return whether a trial was left by a stopped process; another trial then has its number."""
     return trial.state.name == "FAIL" and "status" not in trial.user_attrs
 
 

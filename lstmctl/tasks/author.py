@@ -1,4 +1,4 @@
-"""What a trained network generates text with: its vocabulary and its predictor."""
+"""Text generation by a trained network: its vocabulary and its predictor."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class Author:
     predictor: Callable[[int], Predictor]
     """Return the predictor for a number of parallel texts."""
     start: tuple[int, ...]
-    """Symbols to read if there is no prompt."""
+    """Symbols to read without a prompt."""
     end: int | None
     """Number of the symbol that ends a text without being part of it; None if texts have no end."""

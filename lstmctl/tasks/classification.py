@@ -1,6 +1,6 @@
-"""Tell the class of a sequence: many-to-one.
+"""Predict the class of a sequence: many-to-one.
 
-The loss is the cross-entropy of the class, in nats a sequence.
+The loss is the cross-entropy of the class, in nats per sequence.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Classification(LabelledSequences[ClassificationSettings]):
 
     BASELINES: ClassVar[Mapping[str, Baseline]] = {
         "majority": lambda task, training, validation, scored: np.full(len(scored), majority(training.targets)),
-        # A linear map of what a sequence holds, whatever its order.
+        # A linear map of a sequence's contents, regardless of order.
         "bag of {step}s": lambda task, training, validation, scored: bag_of_steps(
             training, scored, task.encoding.inputs, task.outputs
         ),

@@ -1,4 +1,4 @@
-"""Clips as training hears them: shifted in time, and with noise, drawn anew at every step."""
+"""Augmentation of clips for training: shifts in time and noise, drawn at random in every step."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Waves:
     def batch(self, chosen: Tensor, generator: torch.Generator) -> SequenceBatch:
         """Return changed clips (batch,), drawn from `generator` on the CPU.
 
-        A clip is moved by a time that is uniform in ±`shift`, with silence behind it, and gets white noise whose level
+        A clip is moved by a time that is uniform in ±`shift`, with silence in the gap, and gets white noise whose level
         is uniform between 0 and `noise` times the clip's own (the square roots of the mean squares).
         """
         lanes, lengths = len(chosen), self.lengths[chosen]

@@ -1,4 +1,4 @@
-"""Clips as a network hears them: the probability of each label at every frame, beside the spectrogram."""
+"""Clips as a network hears them: the probability of each label at every frame, and the spectrogram."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lstmctl.results.clips import ClipView
 from lstmctl.scoring import evaluating
 
 MOST_PREFIXES = 100
-"""Beginnings of a clip that are classified; the probabilities between two of them are those of the earlier one."""
+"""Number of prefixes of a clip that are classified; frames between two of them get the earlier one's probabilities."""
 WAVE_SECTIONS = 4
 """Sections of the waveform per frame."""
 

@@ -54,7 +54,7 @@ def chosen_dynamics(model: SequenceModel, task: Task, training: Tensor, validati
     """Choose η, then λ, by the loss on the beginning of the validation part.
 
     Args:
-        model: it is left as it is.
+        model: the trained model, which is not changed.
         training, validation: symbols (length,).
     """
     squares = _squared_gradients(model, task, training[:MEASURED_ON])
@@ -73,7 +73,7 @@ def chosen_dynamics(model: SequenceModel, task: Task, training: Tensor, validati
 
 
 def dynamic_total(model: SequenceModel, task: Task, symbols: Tensor, dynamics: Dynamics) -> Totals:
-    """Sum `task.score` over a text (length,), read as one stream by a copy of the model that learns on the way."""
+    """Sum `task.score` over a text (length,), read as one stream by a copy of the model that learns as it reads."""
     totals: Counter[str] = Counter()
     trained = dict(model.named_parameters())
     learning = _learning(model)
@@ -104,8 +104,8 @@ def _squared_gradients(model: SequenceModel, task: Task, symbols: Tensor) -> dic
 
 
 def _segments(model: SequenceModel, task: Task, symbols: Tensor) -> Iterator[Totals]:
-    """Read a text as one stream; yield the score of each segment, before anything is learned from it, with the
-    gradient of its mean loss in the weights."""
+    """Read a text as one stream; yield the score of each segment before the weights learn from it, with the gradient of
+    its mean loss in the weights."""
     state: ModelState | None = None
     layers = len(model.recurrence.layers())
     for batch in reported(streamed(symbols, 1, SEGMENT)):

@@ -91,7 +91,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         layout: how to read a table.
         calibration: how far to widen intervals; None before calibration.
         shorten: the config's `training.shorten`.
-        ridge: the config's `model.ridge`; `auto` is settled by `calibrate`.
+        ridge: the config's `model.ridge`; `calibrate` replaces `auto`.
     """
 
     BASELINES = BASELINES
@@ -157,7 +157,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return self._opened(files)
 
     def read_to_forecast(self, file: str) -> tuple[Self, SeriesCorpus]:
-        """Open a table that may have series which the run lacks; return the task that knows them too, and the data.
+        """Open a table that may have new series; return the task with these series too, and the data.
 
         Raises:
             DataError: the table cannot be used.
@@ -179,7 +179,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
             )
 
     def knowing(self, encoding: SeriesEncoding) -> Self:
-        """Return this task with an encoding that has further series, whose intervals are those of all together."""
+        """Return this task with an encoding that has further series, which get the intervals of all series together."""
         found = copy.copy(self)
         found.encoding = encoding
         found.predictor = replace(self.predictor, members=Members(self.settings, encoding))
@@ -223,8 +223,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return part_of(corpus, self.encoding, name, self._columns(corpus, self.encoding, device), device)
 
     def require(self, part: SeriesPart) -> None:
-        """Raise DataError if the validation part is too short to be halved or has windows of series without a scale
-        alone, or if a part holds no known value. A part without windows was refused when it was opened."""
+        """Raise DataError if the validation part is too short to be halved, if only series without a scale have windows
+        in it, or if a part has no known value. A part without windows was refused when it was opened."""
         rows = self.settings.calibration
         parts = [choosing_rows(part, rows), calibration_rows(part, rows)] if part.name == "validation" else [part]
         for one in parts:
@@ -271,8 +271,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     def prepare(
         self, model: Ensemble, training: SeriesPart, validation: SeriesPart, *, is_started: bool = False
     ) -> None:
-        """Fit the ridge regression that is combined with the network, and if shares are chosen let the network begin as
-        that regression; raise DataError if too many values are missing."""
+        """Fit the ridge regression that is combined with the network; if shares are chosen, initialise the network to
+        equal that regression. Raise DataError if too many values are missing."""
         if model.ridge is None:
             return
         fitted = self.fit_ridge(model, training, validation)
@@ -285,8 +285,8 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
     def fit_ridge(
         self, model: Ensemble, training: SeriesPart, validation: SeriesPart, rows: SeriesPart | None = None
     ) -> bool:
-        """Fit the ridge regression, with the lookback and penalty that validate best; to `rows`
-        instead of the training part, if given. False if no window is complete: a map of zeros forecasts the last
+        """Fit the ridge regression to the training part, or to `rows` if given, with the lookback and penalty that
+        validate best. Return False if no window is complete: its weights are then zero, so it forecasts the last
         value."""
         assert model.ridge is not None
         choosing = choosing_rows(validation, self.settings.calibration)
@@ -431,7 +431,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         """Score every window.
 
         Raises:
-            DataError: there is none.
+            DataError: the part has no window.
         """
         if len(part) == 0:
             raise DataError(
@@ -464,7 +464,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
 
     @property
     def plain(self) -> Self:
-        """The task without a transform, which is part of the model and not of the baselines."""
+        """The task without its transform, which belongs to the model, not to the baselines."""
         if self.encoding.transform is None:
             return self
         return type(self)(self.settings, replace(self.encoding, transform=None), self.layout)
@@ -578,7 +578,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         own_centre, own_spread = batch.own_scale.double().cpu().numpy()
         if self.encoding.transform is None:
             return spread * own_spread, centre + spread * own_centre
-        # A transformed window has no deviation of its own; it has values one deviation above and below its mean.
+        # A transformed window has no single deviation in its units, but values one deviation above and below its mean.
         middle, low, high = (
             self.encoding.in_units(own_centre + step * own_spread, series) for step in (0.0, -1.0, 1.0)
         )
@@ -586,7 +586,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return np.where(own, (high - low) / 2, spread), np.where(own, middle, centre)
 
     def in_units(self, batch: SeriesBatch, values: Floats) -> Floats:
-        """Return what the network sees, (…, batch, channels), in the series' own units."""
+        """Convert scaled values (…, batch, channels) to the series' own units."""
         if self.encoding.transform is None:
             spread, centre = self.scale_of(batch)
             return values * spread + centre
@@ -597,7 +597,7 @@ class Forecast(Problem[Config, SeriesCorpus, Ensemble, SeriesBatch, SeriesPart])
         return self.encoding.in_units(np.asarray(values, np.float64), batch.series.cpu().numpy())
 
     def _units_of_windows(self, batch: SeriesBatch, values: Floats) -> Floats:
-        """Return the same of (batch, horizon, channels, …)."""
+        """Convert scaled values (batch, horizon, channels, …) to the series' own units."""
         moved = np.moveaxis(values.astype(np.float64), (0, 2), (-2, -1))
         return np.moveaxis(self.in_units(batch, moved), (-2, -1), (0, 2))
 

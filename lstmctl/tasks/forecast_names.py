@@ -1,4 +1,4 @@
-"""Names of the columns that the weights of a forecaster stand for, by which another run takes them over."""
+"""Names of the columns that a forecaster's weights belong to, by which another run takes them over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lstmctl.tasks.problem import Rows
 def weight_names(
     settings: ForecastSettings, encoding: SeriesEncoding, outputs: int, *, masked: bool
 ) -> Mapping[str, Rows]:
-    """Return the names of the rows or inputs of weights, as they are in a member of the ensemble.
+    """Return the names of the rows or inputs of weights, by their names in a member of the ensemble.
 
     Args:
         settings: the config's `task`.

@@ -22,8 +22,9 @@ def reading_notes(
     several: bool,
     transform: str | None = None,
 ) -> tuple[str, ...]:
-    """Say which rows the intervals and the weights come from. `part` is empty for data of another file; `chosen`: the
-    validation part selected the weights; `several`: there are several series; `transform`: of the targets."""
+    """Return sentences on the rows that intervals and weights come from. `part` is empty for data of another file;
+    `chosen`: the validation part selected the weights; `several`: there are several series; `transform`: of the
+    targets."""
     rows = "the second half of the validation part" if settings.calibration == "separate" else "the validation part"
     chose = "the first half" if settings.calibration == "separate" else "the same rows"
     found = []
@@ -38,7 +39,7 @@ def reading_notes(
     elif intervals == "own":
         found.append("The intervals are the network's own; they are not calibrated.")
     if intervals != "calibrated" and settings.calibration != "none":
-        lost = "No intervals, and no scores of them" if intervals == "none" else "Not calibrated"
+        lost = "No intervals" if intervals == "none" else "Not calibrated"
         more = "a larger validation part in data.split" + ", or task.calibration=shared" * (
             settings.calibration == "separate"
         )
@@ -58,8 +59,8 @@ def reading_notes(
 
 
 def left_out_notes(sums: Mapping[str, Any], values: int, missing: str, without_scale: Sequence[str]) -> tuple[str, ...]:
-    """Say how many of all `values` are not scored, or not in the scaled metrics, given the sums of
-    `metrics.forecasts`."""
+    """Return sentences on the number of all `values` that are not scored, or not in the scaled metrics, given the sums
+    of `metrics.forecasts`."""
     known, scaled = int(sums["count"].sum()), int(sums["scaled_count"].sum())
     found = []
     if known < values:

@@ -3,8 +3,8 @@
 They are the shares, in twentieths, with the smallest error, in two steps. The baselines are weighed against each other
 first; if the validation part has few windows, which would choose among many forecasts by chance, on the later training
 windows as well. Then their mean and the network are weighed on the validation windows that select the weights. A
-network that does not improve on the baselines there gets no share; if the windows are few, it gets less than has the
-smallest error, since weights are always good where they were selected.
+network that does not improve on the baselines there gets no share. If the windows are few, it gets less than the share
+with the smallest error, since weights look too good on the windows that selected them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MOST_VALUES = 100_000
 STEPS = 20
 """Shares are multiples of this fraction."""
 SIZES = (8, 4, 2, 1)
-"""Of a share, in such steps, that is moved from one forecast to another."""
+"""Numbers of such steps by which a share is moved from one forecast to another."""
 SQUARED = ("mse", "gaussian")
-"""Values of `task.loss` whose forecasts are means; those of the others are medians."""
+"""Values of `task.loss` that give forecasts of the mean; all others give the median."""
 ENOUGH = 500
 """Validation windows that choose among the baselines alone."""
 DOUBT = 2
@@ -67,7 +67,7 @@ def choose_shares(
         def not_seen(batch: SeriesBatch) -> dict[str, Tensor]:
             return {**baselines(batch), RIDGE: torch.from_numpy(crossed(batch)).transpose(0, 1)}
 
-        # The windows before have short histories, from which some baselines forecast worse than they will.
+        # Earlier windows have short histories, from which some baselines forecast worse than they will later.
         parts.append(_gathered(training.half(1), not_seen))
     within = best_mixture(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)), squared=squared)
 
@@ -148,7 +148,7 @@ def shares_from_json(stored: Mapping[str, float], members: Members) -> Shares:
 
 
 def shares_in_words(shares: Shares) -> str:
-    """Say what a forecast consists of, in a sentence."""
+    """Return a sentence with the shares of a forecast."""
     parts = {"the network": of_the_network(shares), **shares}
     told = [f"{100 * share:.0f} % {name}" for name, share in parts.items() if share > 0.001]
     return f"The forecast is {', '.join(told)}: the shares with the smallest error on the rows that choose the weights."

@@ -64,8 +64,8 @@ def _uniform(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> Sc
 
 
 def _ngram(task: GenerationFromLabel, corpus: LabelledTable, split: str) -> Score | None:
-    """Count the training part, one text after the other with an end between them, with an order chosen on its end. None
-    for the training part itself."""
+    """Score an n-gram model of the training texts, joined by ends, with an order chosen on the last of them. None for
+    the training part itself."""
     if "training" not in corpus.parts or split == "training":
         return None
     vocabulary = len(task.symbols) + 1
@@ -93,7 +93,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         "uniform": _uniform,
         "n-gram": _ngram,
     }
-    """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
+    """Baselines by name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
     def __init__(self, settings: Config, encoding: SequenceEncoding, typical_length: float = 1.0) -> None:
         self.settings, self.encoding, self.typical_length = settings, encoding, typical_length
@@ -223,8 +223,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         return Loss(self._nats(model, batch)[0].sum() / self.typical_length, batch.units, ())
 
     def _nats(self, model: ConditionalModel, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
-        """(time, batch) −ln p of every symbol and of the end, 0 behind the end; and what is told. Symbols that the
-        vocabulary cannot express are not scored."""
+        """Return −ln p of every symbol and of the end, (time, batch), 0 past the end; and the targets. Symbols that the
+        vocabulary lacks are not scored."""
         assert batch.lengths is not None
         read, told = teacher_forced(batch.input, batch.lengths, model.mark)
         if not model.training and not self.symbols.has_unknown:
@@ -280,8 +280,8 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
     def inspection_input(
         self, model: ConditionalModel, part: SequencePart, *, steps: int, lanes: int
     ) -> InspectionInput:
-        """Return the first steps of texts that are long enough: half of all texts are, if `steps` is longer than that.
-        The first step reads the beginning of a text. A lane's loss is that of the symbol after it.
+        """Return the first steps of texts that are long enough; `steps` is reduced until half of all texts are. The
+        first step reads the mark for the beginning of a text. A lane's loss is the loss of the symbol after it.
 
         Raises:
             DataError: a text has no label.
@@ -318,7 +318,7 @@ class GenerationFromLabel(Problem[Config, LabelledTable, ConditionalModel, Seque
         )
 
     def label_number(self, label: str) -> int:
-        """Return the number of a label; raise UsageError if there is none of that name."""
+        """Return the number of a label; raise UsageError if it is unknown."""
         try:
             return self.encoding.labels.index(label)
         except ValueError as error:

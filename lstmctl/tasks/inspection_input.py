@@ -1,4 +1,4 @@
-"""What a task provides for the inspection of its recurrence."""
+"""Data that a task provides for the inspection of its recurrence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class InspectionInput:
     step: str
     """Unit of a step for an axis, such as `characters`."""
     loss: Callable[[Tensor, ModelState], Tensor]
-    """From the recurrence's outputs at every step (time, batch, outputs) and its last state, to each lane's loss at its
+    """Maps the recurrence's outputs at every step (time, batch, outputs) and its last state to each lane's loss at its
     last step, (batch,); differentiable."""
     properties: Callable[[], Mapping[str, Tensor]]
     """Compute what a unit might track, by name, (time, batch) each."""
@@ -42,7 +42,7 @@ class InspectionInput:
     notes: tuple[str, ...] = ()
     """Sentences that must accompany the results."""
     loss_notes: tuple[str, ...] = ()
-    """What must be said of the loss."""
+    """Sentences that must accompany the loss."""
     clip: Callable[[], ClipView] | None = None
     """The first lane as sound, with the probabilities of its labels; None if steps are not frames of sound."""
 
@@ -61,8 +61,8 @@ def evenly_chosen(numbers: Tensor, length: int, *, steps: int, lanes: int) -> Te
 
 
 def symbols_tracked(read: Tensor, encoding: TextEncoding) -> dict[str, Tensor]:
-    """Return indicators of the most frequent symbols of separate texts, which are seldom prose. In `read` (time,
-    batch), a number outside the vocabulary is no symbol."""
+    """Return indicators of the most frequent symbols of separate texts, which are seldom prose. Numbers in `read`
+    (time, batch) that are outside the vocabulary are ignored."""
     counts = torch.bincount(read.flatten(), minlength=len(encoding))[: len(encoding)]
     frequent = counts.argsort(descending=True, stable=True)[:SYMBOLS_TRACKED].tolist()
     return {f"is {encoding.name(number)}": (read == number).float() for number in frequent}

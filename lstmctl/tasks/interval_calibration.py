@@ -42,19 +42,19 @@ MOST_STORED = 2_000_000
 DIGITS = 7
 """Digits of an offset that a run keeps."""
 ROUNDING = 1e-6
-"""Keeps rounding up from adding to a number of so many digits."""
+"""Tolerance when rounding up, so that a number that already has `DIGITS` digits does not grow."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How far to widen intervals, scaled."""
+    """Offsets by which intervals are widened, scaled."""
 
     pool: Floats
     """(horizon, channels, levels), from all series."""
     by_series: Floats
     """(series, horizon, channels, levels)."""
     windows: NDArray[np.int64]
-    """(series, channels), the number of windows that calibrate each by its own; 0 for those of the pool."""
+    """(series, channels), the number of own windows that calibrate each; 0 if it has the offsets of the pool."""
 
     def of(self, series: NDArray[np.int64]) -> Floats:
         """Return the offsets of windows of these series, (windows, horizon, channels, levels)."""
@@ -94,7 +94,7 @@ class Calibration:
             or not isinstance(counts, Mapping)
             or not own.keys() == counts.keys() <= places.keys()
         ):
-            raise RunError("calibration.json is damaged: its series are not those of the run")
+            raise RunError("calibration.json is damaged: its series differ from the run's")
         for name, offsets in own.items():
             series, target = divmod(places[name], targets)
             by_series[series, :, target] = _offsets(offsets, (horizon, levels))
@@ -156,7 +156,7 @@ def baseline_scores(
 def calibrated(
     scores: Floats, series: NDArray[np.int64], levels: Sequence[int], encoding: SeriesEncoding
 ) -> Calibration | None:
-    """Return how far to widen intervals; None, with a warning, if windows are too few.
+    """Return the offsets that widen intervals; None, with a warning, if windows are too few.
 
     The columns of a wide table are its series, and pooled like the series of a long one.
 
@@ -186,7 +186,7 @@ def calibrated(
             return None
     lacking = [name for name, whole in zip(encoding.targets, np.asarray(known.all((0, 2))), strict=True) if not whole]
     if lacking:
-        log.warning("too few known values of %s to calibrate by: it takes the widest of the others", ", ".join(lacking))
+        log.warning("too few known values of %s to calibrate by: it gets the widest of the others", ", ".join(lacking))
         pool = np.where(known, pool, np.where(known, pool, -np.inf).max((0, 1)))
     counts = np.zeros((count, channels), np.int64)
     np.add.at(counts, series, (~np.isnan(scores)).any((1, 3)))

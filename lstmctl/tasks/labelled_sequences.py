@@ -54,12 +54,12 @@ log = logging.getLogger(__name__)
 TaskT = TypeVar("TaskT", bound=Classification | Regression | Tagging)
 LabelledConfig = ConfigOf[TaskT, TableData | AudioData | SyntheticData]
 Baseline = Callable[[Any, Sequences, Sequences, Sequences], Any]
-"""Answers without a network: from the task, the training part, the validation part and the sequences to score, to what
-`score_of` takes; None if the baseline does not apply."""
+"""A baseline: from the task, the training part, the validation part and the sequences to score, to answers for
+`score_of`; None if it does not apply."""
 MOST_PROGRESS = 2000
-"""Sequences of a look on the way."""
+"""Maximum number of sequences that are scored during training."""
 MOST_SHOWN = 240
-"""Frames of a clip in a report: as many as its plot has room for."""
+"""Maximum number of frames of a clip in a report, limited by the width of its plot."""
 
 
 class LabelledSequences(
@@ -71,13 +71,13 @@ class LabelledSequences(
     Args:
         settings: of the whole run.
         encoding: of inputs and answers.
-        weights: (labels,) how much each label weighs in the loss; None where all weigh the same.
+        weights: (labels,) the weight of each label in the loss; None if all are equal.
     """
 
     by_step = False
     """True if there is an answer for every step."""
     BASELINES: ClassVar[Mapping[str, Baseline]]
-    """By name; in a name, `{step}` is `character` or `frame`."""
+    """Baselines by name; in a name, `{step}` stands for `character` or `frame`."""
 
     def __init__(
         self, settings: LabelledConfig[TaskT], encoding: SequenceEncoding, weights: Tensor | None = None
@@ -161,8 +161,8 @@ class LabelledSequences(
         pass  # as in `require`, without drawing generated sequences
 
     def training_part(self, corpus: SequenceCorpus, device: torch.device) -> SequencePart | FreshSequences | Waves:
-        """New sequences at every step, of a corpus that the program draws; the sound of clips that are augmented; else
-        the training part."""
+        """Return new sequences for every step, if the corpus is synthetic; the sound of clips, if they are augmented;
+        otherwise the training part."""
         if isinstance(corpus, SyntheticCorpus):
             return FreshSequences(corpus.fresh, corpus.held_out, device)
         data = self.settings.data
@@ -190,7 +190,7 @@ class LabelledSequences(
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Scores, or numbers, of one answer."""
+        """Number of outputs for one answer."""
 
     def model(self, settings: ModelSettings, cell: type[Cell], generator: torch.Generator) -> SequenceLabeller:
         symbols = None if self.encoding.symbols is None else len(self.encoding.symbols)
@@ -221,13 +221,12 @@ class LabelledSequences(
         return part.first(MOST_PROGRESS).scored_batches()
 
     def answers(self, model: SequenceLabeller, batch: SequenceBatch) -> Tensor:
-        """Outputs of the network, (batch, outputs) or (time, batch, outputs), in the precision for computing
-        metrics."""
+        """Return the network's outputs, (batch, outputs) or (time, batch, outputs), in the precision for metrics."""
         found: Tensor = model(batch.input, batch.lengths)
         return found.float() if found.dtype == torch.bfloat16 else found
 
     def evaluate(self, model: SequenceLabeller, part: SequencePart) -> Score:
-        """Every sequence.
+        """Score every sequence.
 
         Raises:
             DataError: no targets are known.
@@ -258,8 +257,8 @@ class LabelledSequences(
 
     @classmethod
     def balanced(cls, corpus: SequenceCorpus) -> Tensor:
-        """Weights (labels,), in inverse proportion to how often each label occurs in the training part; the mean over
-        its answers is 1 (King & Zeng 2001)."""
+        """Return weights (labels,) in inverse proportion to the frequency of each label in the training part, with a
+        mean of 1 over its answers (King & Zeng 2001)."""
         sequences = corpus.part("training")
         told = sequences.targets
         if cls.by_step:
@@ -269,7 +268,7 @@ class LabelledSequences(
 
     @abstractmethod
     def as_score(self, sums: Mapping[str, Any], sequences: int) -> Score:
-        """The metrics that follow from these sums."""
+        """Return the metrics that follow from these sums."""
 
     def notes(self, corpus: SequenceCorpus, part: str, *, chosen: bool) -> tuple[str, ...]:
         if part == "validation":
@@ -277,8 +276,8 @@ class LabelledSequences(
         return ()
 
     def references(self, corpus: SequenceCorpus, split: str) -> dict[str, Score]:
-        """Chance and the level that counts as solved, for sequences drawn by the program; else what is reached without
-        a network: see `baselines.labels`."""
+        """Return chance and the threshold for solved, if the corpus is synthetic; otherwise score the baselines in
+        `baselines.labels`."""
         if isinstance(corpus, SyntheticCorpus):
             level = corpus.level
             return {
@@ -297,20 +296,20 @@ class LabelledSequences(
 
     @abstractmethod
     def score_of(self, sequences: Sequences, answers: Any) -> Score:
-        """Score answers to sequences, however they were made."""
+        """Score answers to sequences from any source."""
 
     # Use.
 
     @abstractmethod
     def losses(self, answers: Tensor, target: Tensor) -> Tensor:
-        """The loss of each answer, (batch,), of answers (batch, outputs) to targets (batch,) or (batch, outputs)."""
+        """Return the loss (batch,) of each answer (batch, outputs), given targets (batch,) or (batch, outputs)."""
 
     def inspection_input(
         self, model: SequenceLabeller, part: SequencePart, *, steps: int, lanes: int
     ) -> InspectionInput:
-        """Lanes are the last steps of sequences that are long enough: of half of all, if `steps` is longer than that. A
-        lane's loss is that of its answer at the end; in a bidirectional network with an answer at each step, that of
-        the middle step."""
+        """Return the last steps of sequences that are long enough; `steps` is reduced until half of all sequences are.
+        A lane's loss is the loss of its answer at the end or, in a bidirectional network with an answer at each step,
+        at the middle step."""
         length = min(steps, int(part.lengths.median()))
         chosen = evenly_chosen((part.lengths >= length).nonzero().flatten(), length, steps=steps, lanes=lanes)
         ends = part.starts[chosen] + part.lengths[chosen]
@@ -360,7 +359,7 @@ class LabelledSequences(
         return tuple(str(step + 1) for step in range(len(read)))
 
     def _heard(self, model: SequenceLabeller, frames: Tensor, part: SequencePart, number: int) -> ClipView:
-        """The last frames (steps, features) of one clip."""
+        """Return the last frames (steps, features) of one clip."""
         end = int(part.starts[number] + part.lengths[number])
         target = part.targets[end - len(frames) : end] if self.by_step else part.targets[number]
         assert self.encoding.features is not None
@@ -391,7 +390,7 @@ class LabelledSequences(
 
     @cached_property
     def spectra(self) -> Spectra | None:
-        """How frames are made of sound; None if they are not."""
+        """The transform from sound to frames; None if frames are not made from sound."""
         data, rate = self.settings.data, self.encoding.rate
         return Spectra.of(data.model_dump(), rate) if isinstance(data, AudioData) and rate is not None else None
 
@@ -416,7 +415,7 @@ class LabelledSequences(
                 else "give it a table of frames",
             )
         if not all(texts):
-            raise UsageError("an empty text has nothing to tell")
+            raise UsageError("the text is empty; give at least one symbol")
         lengths = np.array([len(text) for text in texts], np.int64)
         inputs = symbols.read("".join(texts))
         warn_of_unknown(texts, symbols)
@@ -450,7 +449,7 @@ class LabelledSequences(
         return [replace(found[number], columns=self._columns(part, number)) for number in range(len(part))]
 
     def _columns(self, part: Sequences, number: int) -> dict[str, str | tuple[str, ...]]:
-        """The other columns of one sequence."""
+        """Return the other columns of one sequence."""
         if self.by_step and not self.reads_texts:
             span = slice(part.starts[number], part.starts[number] + part.lengths[number])
             return {name: values[span] for name, values in part.columns.items()}
@@ -458,10 +457,10 @@ class LabelledSequences(
 
     @abstractmethod
     def prediction(self, sequences: Sequences, number: int, answer: Tensor) -> Prediction:
-        """One answer, (outputs,) or (length, outputs), in words."""
+        """Return one answer, (outputs,) or (length, outputs), as a prediction."""
 
     def shown(self, sequences: Sequences, number: int) -> str:
-        """A sequence as people see it: its text, or its name."""
+        """Return a sequence in readable form: its text, or its name."""
         if sequences.names:
             return sequences.names[number]
         if self.encoding.symbols is not None:
@@ -469,5 +468,5 @@ class LabelledSequences(
         return str(number + 1)
 
     def sample(self, model: SequenceLabeller, generator: torch.Generator) -> str:
-        """Returns an empty sample: the model is described by its metrics only."""
+        """Return an empty sample: only metrics describe this model."""
         return ""

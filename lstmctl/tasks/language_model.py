@@ -94,8 +94,8 @@ def _uniform(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, f
 
 
 def _ngram(task: LanguageModel, corpus: TextCorpus, split: str) -> dict[str, float] | None:
-    """Count the training part, with an order chosen on its end; `counted` is the part of a long one that is counted.
-    None for the training part itself."""
+    """Score an n-gram model of the training part, with an order chosen on its last symbols; `counted` is the number of
+    symbols used, if the part is too long. None for the training part itself."""
     if "training" not in corpus.parts or split == "training":
         return None
     training, scored = corpus.part("training"), corpus.part(split)
@@ -123,14 +123,14 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         encoding: the vocabulary.
         window: the config's `training.window`, which a many-to-one model reads before it predicts.
         emphasis: the config's `data.emphasis`.
-        share: the config's `model.ngram`; `auto` is settled by `calibrate`.
+        share: the config's `model.ngram`; `calibrate` replaces `auto`.
     """
 
     BASELINES: ClassVar[Mapping[str, Callable[[LanguageModel, TextCorpus, str], dict[str, float] | None]]] = {
         "uniform": _uniform,
         NGRAM: _ngram,
     }
-    """By name: from the task, its data and the part to score, to metrics; None if it does not apply."""
+    """Baselines by name: from the task, its data and the part to score, to metrics; None if it does not apply."""
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return WeightedText(symbols, torch.where(marked, self.emphasis, 1.0).to(device))
 
     def training_order(self, text: Tensor | WeightedText, training: TrainingSettings, seed: int) -> Batches:
-        """The order in which the training part (length,) is read.
+        """Return the batches of the training part (length,), in order.
 
         Raises:
             DataError: the part is too short for one step.
@@ -249,8 +249,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return alongside(symbols, starts, min(length, MOST_IN_PROGRESS // lanes), 256)
 
     def calibrate(self, model: SequenceModel, corpus: TextCorpus, device: torch.device) -> dict[str, Any] | None:
-        """Count the training part for the n-gram model that is mixed in, and choose its share, with the weights
-        fixed."""
+        """Count the training part for the n-gram model that is mixed in, and choose its share; the network's weights
+        stay fixed."""
         if self.share == 0:
             return None
         training = corpus.part("training")[-LONGEST:]
@@ -289,8 +289,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def _both(self, model: SequenceModel, batch: Batch, state: ModelState) -> tuple[Tensor, Tensor, ModelState]:
         """Return -ln p of a batch's targets, of the network and of the n-gram model, both in the shape of the targets,
-        and the state; its last part is what the n-gram model predicts from: the numbers of the last symbols plus 1, 0
-        for none, (lanes, symbols)."""
+        and the state. The last part of the state is the context of the n-gram model: the numbers of the last symbols
+        plus 1, 0 for none, (lanes, symbols)."""
         assert self.ngram is not None
         *own, (seen,) = state
         logits, after = self._predict(model, batch, tuple(own))
@@ -325,7 +325,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def passes(self, symbols: Tensor) -> list[Pass]:
         """Return the passes of a reported score: one stream from a zero state, and windows that each start from a zero
-        state. A many-to-one model is scored on evenly spread windows alone."""
+        state. A many-to-one model is scored on evenly spread windows only."""
         self.require(symbols)
         if self.many_to_one:
             count = len(symbols) - self.window
@@ -465,8 +465,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         return torch.from_numpy(self._begins).to(targets.device)[targets].sum()
 
     def _per_character(self, nats: Tensor, batch: Batch, unchanged: Tensor | None = None) -> Tensor | None:
-        """Return what divided by the batch's targets is the loss per character, where characters are reported and have
-        several symbols; else `unchanged`."""
+        """Return the loss per character times the number of the batch's targets, if characters are reported and have
+        several symbols; otherwise `unchanged`."""
         if self._begins is None or self.symbol == "byte":
             return unchanged
         return nats.detach() * batch.units / self._starting(batch.target).clamp(min=1)
@@ -482,7 +482,7 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     def author(self, model: SequenceModel, label: str | None, products: torch.dtype) -> Author:
         if label is not None:
-            raise UsageError("the run writes text for no label: its task is language-model", hint="leave out --label")
+            raise UsageError("the run does not use labels: its task is language-model", hint="leave out --label")
         return Author(self.encoding, lambda lanes: self.predictor(model, lanes, products), (self.start,), None)
 
     @property
@@ -504,19 +504,19 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
         if not text:
             raise UsageError("the text is empty; give at least one symbol")
         read = torch.from_numpy(self._read_nearest([text])[0].copy())
-        # The last symbol of a part is predicted and never read; so that all of the text is read, one more follows.
+        # The last symbol of a part is predicted and never read, so one more is appended to have the whole text read.
         return torch.cat([read, torch.tensor([self.start]).to(read)]).to(device)
 
     def of_texts(self, texts: Sequence[str]) -> list[str]:
         return list(texts)
 
     def of_file(self, file: str) -> list[str]:
-        """Every line is a text."""
+        """Return the lines of a file, each a text."""
         with settings_of_the_run():
             return open_lines(file, self.encoding.kind)
 
     def _read_nearest(self, texts: Sequence[str]) -> list[Symbols]:
-        """Texts as numbers, with the nearest known symbol instead of an unknown one; how many there are is logged."""
+        """Return texts as numbers. Unknown symbols become the nearest known ones, and their number is logged."""
         unknown = Counter(symbol for text in texts for symbol in text if symbol not in self.encoding)
         length = sum(map(len, texts))
         if said := nearest_instead(unknown.total(), length, [symbol for symbol, _ in unknown.most_common()]):
@@ -526,7 +526,8 @@ class LanguageModel(Problem[Config, TextCorpus, SequenceModel, Batch, Tensor]):
 
     @torch.no_grad()
     def predictions(self, model: SequenceModel, part: Sequence[str], device: torch.device) -> list[Prediction]:
-        """The symbol that follows each text: as label the likeliest, and the probabilities of all, likeliest first.
+        """Predict the symbol that follows each text: the label is the likeliest; all probabilities are in descending
+        order.
 
         Each text is read separately, like a prompt, so that its prediction depends on no other text. An empty one
         represents the beginning of a text.

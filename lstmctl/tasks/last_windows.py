@@ -33,10 +33,10 @@ def last_windows(
 ) -> tuple[SeriesBatch, NDArray[np.int64]]:
     """Return the last window of every series, with labels NaN, and its last row (batch,) in the table.
 
-    Rows before the beginning of a series shorter than the lookback are missing if the network sees which values are
-    (`masked`), and else equal to its first row; a warning says how many series are. Such a series is left out if its
-    known columns end too early. Without a corpus, the windows are from the end of the run's own table. `preview`
-    returns the first series alone, with the mean for what is not known far enough in advance.
+    A series shorter than the lookback is padded: with missing values if the network sees which values are missing
+    (`masked`), otherwise with its first row; a warning counts these series. Such a series is left out if its known
+    columns end too early. Without a corpus, the windows are from the end of the run's own table. `preview` returns the
+    first series only, with the mean for values that are not known far enough in advance.
 
     Raises:
         DataError: every series is shorter than the lookback, or columns known in advance end too early.
@@ -115,7 +115,7 @@ def last_windows(
 
 
 def _source(encoding: SeriesEncoding, table: Table, values: Tensor, horizon: int) -> SeriesPart:
-    """The rows before the forecasts, as the part of a table that holds nothing else."""
+    """Return the rows before the forecasts as a part of a table."""
     device, nothing = values.device, values.new_zeros(len(values), 0)
     return SeriesPart(
         values,

@@ -1,8 +1,8 @@
 """An n-gram model's share in the predictions of a language model (`model.ngram`).
 
 With p the network's probability of a symbol and q the n-gram model's, the prediction is (1 - share) p + share q (linear
-interpolation; Jelinek and Mercer 1980). In a short text, the counts know rare words and exact phrases, and the network
-what holds over longer distances.
+interpolation; Jelinek and Mercer 1980). In a short text, the counts capture rare words and exact phrases, and the
+network captures longer dependencies.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class NGramShare:
         return max(0, self.model.order - 1)
 
     def to_json(self) -> dict[str, Any]:
-        """The share, the order, and the counted text: its symbols' numbers, compressed, in base 64."""
+        """Return the share, the order, and the counted text: its symbols' numbers, compressed, in base 64."""
         text = zlib.compress(self.training.astype("<u4").tobytes(), 9)
         return {"share": self.share, "order": self.model.order, "symbols": base64.b64encode(text).decode()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any], vocabulary: int) -> Self:
-        """Raises ValueError if the values are damaged."""
+        """Restore from `to_json`; raise ValueError if the values are damaged."""
         share = float(values["share"])
         if not 0 <= share <= 1:
             raise ValueError(f"the share of the n-gram model is {share}, not between 0 and 1")

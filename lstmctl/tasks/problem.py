@@ -24,7 +24,7 @@ from lstmctl.results.output import Prediction
 from lstmctl.tasks.author import Author
 from lstmctl.tasks.inspection_input import InspectionInput
 
-NOTHING_TOLD = "this run's task predicts nothing about a sequence: no label, number, text or next symbol"
+NOTHING_TOLD = "this run's task does not predict a label, number, text or next symbol of a sequence"
 USED_BY = "use `lstmctl forecast` for a forecaster, and `lstmctl generate --label` for texts of a label"
 
 SETTING = re.compile(r"\b(?:data|task|model|training)\.\w+=")
@@ -47,11 +47,12 @@ class Rows(NamedTuple):
     noun: str
     names: Sequence[str]
     times: int = 1
-    """How many times all names follow each other."""
+    """Number of times that the whole list of names repeats."""
     are_inputs: bool = False
-    """New inputs start at 0, so that they change nothing at first; new rows as initialised."""
+    """True if the names are of inputs. New inputs start at 0, so that they change nothing at first; new rows keep their
+    initial values."""
     optional: bool = False
-    """A network without these names has no such weight."""
+    """True if a network without these names lacks the weight."""
 
 
 class Encoding(Protocol):
@@ -108,7 +109,7 @@ class ConfigOf(Protocol[TaskT, DataT]):
 class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
     """A sequence problem from end to end: one class per task of the config, named in `registry.TASKS`.
 
-    It is built from a config and an encoding alone. Training uses it through `protocols.Task`. Its types are those of
+    It is built from a config and an encoding alone. Training uses it through `protocols.Task`. Its type parameters are
     the config it reads (`ConfigOf`), its corpus, its network, its batches, and one part of its data on a device; only
     the task itself looks inside a part.
     """
@@ -150,8 +151,8 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @abstractmethod
     def difference(self, other: Self) -> str | None:
-        """Say why another problem's weights would have a different meaning here; None if they have the same, except for
-        the rows in `row_names`."""
+        """Describe why another problem's weights would have a different meaning here, ignoring the rows in `row_names`;
+        None if they would not."""
 
     @abstractmethod
     def facts(self, corpus: CorpusT) -> dict[str, Any]:
@@ -163,7 +164,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return one part of the data, on a device."""
 
     def longer(self, corpus: CorpusT, name: str, device: torch.device) -> dict[int, PartT]:
-        """Return further tests beside a part, by the length of their sequences; none for most data."""
+        """Return further tests of a part, by the length of their sequences; most data has none."""
         return {}
 
     def require(self, part: PartT) -> None:
@@ -212,8 +213,8 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         return self.part(corpus, "training", device)
 
     def prepare(self, model: ModelT, training: Any, validation: PartT, *, is_started: bool = False) -> None:
-        """Set, before the first step, what is computed from the data and not learned. `is_started`: the learned weights
-        are those of another run, and stay."""
+        """Set values that are computed from the data rather than learned, before the first step. `is_started`: the
+        learned weights come from another run, and are kept."""
 
     @abstractmethod
     def training_order(self, part: Any, training: TrainingSettings, seed: int) -> Batches:
@@ -228,7 +229,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return the batches of the validation part that are scored during training; they select the weights."""
 
     def calibrate(self, model: ModelT, corpus: CorpusT, device: torch.device) -> dict[str, Any] | None:
-        """Settle after training what the validation part decides; return what a run keeps of it, or None."""
+        """Make the choices that need the validation part, after training; return them for the run's files, or None."""
         return None
 
     @property
@@ -252,7 +253,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         return len(part)
 
     def notes(self, corpus: CorpusT, part: str, *, chosen: bool) -> tuple[str, ...]:
-        """Return what one must know to interpret a part's scores, in sentences.
+        """Return the facts needed to interpret a part's scores, in sentences.
 
         Args:
             part: empty for other data than the run's own.
@@ -266,9 +267,9 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return metrics of dynamic evaluation, and a sentence on how it was done.
 
         Args:
-            model: it is left as it is.
+            model: the trained model, which is not changed.
             corpus: the run's own, for the choices.
-            part: what is scored.
+            part: the part to score.
 
         Raises:
             UsageError: the task has no text that is read as one stream.
@@ -307,12 +308,12 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
 
     @property
     def row_names(self) -> Mapping[str, Rows]:
-        """Weights whose rows stand for symbols or labels, or whose inputs for columns. A new run that starts from this
-        one takes them over by name. The weights of an ensemble's members have the same names."""
+        """Weights whose rows belong to symbols or labels, or whose inputs belong to columns. A new run that starts from
+        this one takes them over by name. The weights of an ensemble's members have the same names."""
         return {}
 
     def author(self, model: ModelT, label: str | None, products: torch.dtype) -> Author | None:
-        """Return what generates text with the network; None if the task generates none.
+        """Return the generator of the network's texts; None if the task does not generate text.
 
         Args:
             label: the label to generate a text for, if that is the task.
@@ -324,7 +325,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         return None
 
     def passage(self, text: str, label: str | None, device: torch.device) -> PartT | None:
-        """Return a text that a user gives as a part, for inspection; None if the task reads no text.
+        """Return a user's text as a part, for inspection; None if the task does not read text.
 
         Raises:
             UsageError: the text is empty or holds a symbol that the encoding lacks; or a label is missing, unknown, or
@@ -351,10 +352,10 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 
     def of_file(self, file: str) -> Any:
-        """The same of a file, without its labels or targets.
+        """Return a file as an unlabelled part of a corpus, without its labels or targets.
 
         Raises:
-            DataError: it is not there, or cannot be read.
+            DataError: it is missing or cannot be read.
         """
         corpus: Any = self.read([file])
         return corpus.part("validation")
@@ -363,7 +364,7 @@ class Problem(ABC, Generic[ConfigT, CorpusT, ModelT, BatchT, PartT]):
         """Return the network's prediction for each sequence of `of_texts` or `of_file`, in order.
 
         Raises:
-            UsageError: the task predicts nothing about sequences.
+            UsageError: the task does not predict from sequences.
         """
         raise UsageError(NOTHING_TOLD, hint=USED_BY)
 

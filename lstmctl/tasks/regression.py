@@ -43,7 +43,7 @@ class Regression(LabelledSequences[RegressionSettings]):
         "mean": lambda task, training, validation, scored: np.broadcast_to(
             np.nanmean(training.targets, axis=0), scored.targets.shape
         ),
-        # A linear map of what a sequence holds, whatever its order.
+        # A linear map of a sequence's contents, regardless of order.
         "bag of {step}s": lambda task, training, validation, scored: numbers_from_bags(
             training, scored, task.encoding.inputs
         ),

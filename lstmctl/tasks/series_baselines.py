@@ -34,12 +34,12 @@ Forecasting = Callable[[SeriesBatch], Floats]
 Baseline = Callable[[SeriesPart], Forecasting]
 """From a part to the forecasts of its windows."""
 Fitting = tuple[SeriesPart, SeriesPart]
-"""The training part, and the rows of the validation part that choose."""
+"""The training part, and the rows of the validation part that choose the settings of a fit."""
 RIDGE = "ridge"
 RIDGE_LOOKBACKS = 8
-"""The ridge baseline chooses among the lookback and this number of even parts of it."""
+"""Number of fractions of the lookback, evenly spaced, from which the ridge baseline chooses."""
 FOLDS = 5
-"""Of the training rows, that a cross-fitted regression leaves out in turn."""
+"""Number of folds of the training rows, each left out of one fit of a cross-fitted regression."""
 LONGEST_HISTORY = 1000
 """Rows that Naive 2 and the baselines of other packages are fitted to: all of an hourly series of the M4
 competition."""
@@ -89,8 +89,8 @@ class _OfHistory:
     def _parameters(
         self, part: SeriesPart, fit: Callable[[Floats, int], NDArray[np.float64]]
     ) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]:
-        """Fit every so many origins of each series; return the parameters of origins by their series, which are those
-        of the last fit at or before an origin."""
+        """Return the parameters of each origin, by series. They are fitted at evenly spaced origins; the others get the
+        last fit before them."""
         every = -(-len(part) * len(self.encoding.targets) // MOST_FITS)
         counts, first = part.counts.cpu().numpy(), part.first.cpu().numpy()
         fits = -(-counts // every)
@@ -139,7 +139,7 @@ def within_domain(forecast: Floats, history: Floats, transform: str) -> Floats:
 
 
 def naive2(encoding: SeriesEncoding) -> Baseline:
-    """Return Naive 2, whose season is that of up to `LONGEST_HISTORY` rows."""
+    """Return Naive 2, whose season is estimated from up to `LONGEST_HISTORY` rows."""
     return _OfHistory(encoding, max(LONGEST_HISTORY, 2 * encoding.season), naive2_forecasts)
 
 
@@ -209,7 +209,7 @@ class Members:
     def __init__(self, settings: ForecastSettings, encoding: SeriesEncoding) -> None:
         built = {name: build(settings, encoding, None) for name, build in BASELINES.items()}
         self.baselines = {name: baseline for name, baseline in built.items() if baseline is not None}
-        # What is fitted to the histories of a part serves all its batches.
+        # A fit to the histories of a part is shared by all its batches.
         self._of_part = lru_cache(maxsize=2 * len(self.baselines))(lambda name, part: self.baselines[name](part))
 
     def forecast(self, name: str, batch: SeriesBatch) -> Tensor:
@@ -225,9 +225,9 @@ def ridge_baseline(
 ) -> Ridge | None:
     """Fit a ridge regression from lookback to horizon to the training windows.
 
-    Those with a label between two rows of their series, counted from the first of the part, can be left out
-    (`without`). Its lookback and penalty are those of `like`, or are chosen on the observed labels of `choosing`.
-    Series without a scale are left out. None, with a warning unless windows are left out, if no window is complete.
+    Windows with a label between two rows of their series, counted from the first of the part, can be left out
+    (`without`). The lookback and penalty are taken from `like`, or chosen on the observed labels of `choosing`. Series
+    without a scale are left out. Return None, with a warning unless windows are left out, if no window is complete.
     """
     lookback = training.lookback
     begins = training.begins.cpu().numpy()
@@ -311,7 +311,7 @@ def cross_fitted_ridge(training: SeriesPart, choosing: SeriesPart) -> Forecastin
 
 
 def _place_of(part: SeriesPart) -> NDArray[np.int64]:
-    """Return the place in a part of each series, by its number in the run."""
+    """Return the position of each series in a part, by its number in the run."""
     places = part.places.cpu().numpy()
     found = np.zeros(places.max() + 1, np.int64)
     found[places] = np.arange(len(places))

@@ -19,7 +19,7 @@ def windows_to_inspect(
 ) -> InspectionInput:
     """Return windows evenly spread over a part, one lane each, or one per channel if channels are independent.
 
-    A lane's loss is that of its forecast, the mean over the horizon without missing values. Steps after the lookback
+    A lane's loss is the mean loss of its forecast over the horizon, without missing values. Steps after the lookback
     are part of the loss and are not shown. About `amount` steps are read in all.
     """
     member = model.each()[0]

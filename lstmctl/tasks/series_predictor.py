@@ -43,7 +43,7 @@ class SeriesPredictor:
     """The meaning of the outputs."""
     decoding: Decoding
     masked: bool
-    """Values may be missing, and the network sees which."""
+    """True if values may be missing and the network sees which."""
     shares: Shares
     members: Members
     """The forecasts without a network that can have a share."""
@@ -56,8 +56,8 @@ class SeriesPredictor:
     def uncalibrated(self, model: Ensemble, batch: SeriesBatch) -> tuple[Tensor, Tensor]:
         """Return points (horizon, batch, channels) and intervals (horizon, batch, channels, levels, 2), scaled.
 
-        Intervals are those of the likelihood, or the point at both ends without one; a step-by-step forecast has the
-        quantiles of its sample paths. An ensemble returns the means of its members.
+        Intervals come from the likelihood, or from the sample paths of a step-by-step forecast; without a likelihood,
+        both ends equal the point. An ensemble returns the means of its members.
         """
         count = len(self.settings.levels)
         # The low and the high end of each interval, alternating.
@@ -70,7 +70,7 @@ class SeriesPredictor:
         window, shift, scale = self.window(model, batch)
         read = [self.read(outputs, shift, scale) for outputs in self._outputs(model, window)]
         point = torch.stack([self.likelihood.point(parameters) for parameters in read]).mean(0)
-        # Other forecasts shift the whole forecast; the width of its intervals is the network's.
+        # Mixing in other forecasts shifts the intervals; their width remains the network's.
         moved = self._blended(model, batch, point)
         if not self.likelihood.has_intervals:
             return moved, moved[..., None, None].expand(*point.shape, count, 2)
@@ -83,7 +83,7 @@ class SeriesPredictor:
         Each member of an ensemble draws its share.
 
         Raises:
-            TypeError: there is no joint distribution.
+            TypeError: the forecast has no joint distribution.
         """
         if not self.has_joint_distribution:
             raise TypeError("only a distribution that is forecast step by step has sample paths")
@@ -140,8 +140,8 @@ class SeriesPredictor:
         return mean
 
     def without_network(self, model: Ensemble, batch: SeriesBatch, name: str) -> Tensor:
-        """Return a forecast that has a share, (horizon, batch, channels), scaled: that of the network's own ridge
-        regression, or of another baseline."""
+        """Return the forecast of the network's own ridge regression, or of another baseline with a share, (horizon,
+        batch, channels), scaled."""
         if name != RIDGE:
             return self.members.forecast(name, batch)
         assert model.ridge is not None

@@ -63,7 +63,7 @@ class SeriesBatch(Batch):
         return bool((known if self.unscaled is None else known & ~self.unscaled).any())
 
     def scaled_by_itself(self, where: Tensor) -> Self:
-        """Scale the windows in `where` (batch, channels) by the known values of their own input."""
+        """Scale each window in `where` (batch, channels) by the known values of its input."""
         seen = ~self.input.isnan()
         values = self.input.nan_to_num()
         count = seen.sum(0, keepdim=True).clamp(min=1)
@@ -193,7 +193,7 @@ class SeriesPart:
 
 
 class ShuffledOrigins:
-    """Every window once per epoch, in a new order each time.
+    """Batches of windows: every window once per epoch, in a new order each time.
 
     Epochs follow each other without a gap, so that no window is left out if a batch does not divide their number.
 

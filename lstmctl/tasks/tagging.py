@@ -78,7 +78,7 @@ class Tagging(LabelledSequences[TaggingSettings]):
         return ((answers.argmax(-1) == batch.target) & counted).sum(0), counted.sum(0)
 
     def _counted(self, batch: SequenceBatch) -> Tensor:
-        """(time, batch), whether a label counts in metrics."""
+        """Return (time, batch), True where a label counts in metrics."""
         counted = batch.target != UNLABELLED
         return counted if batch.counts is None else counted & batch.counts
 

@@ -12,7 +12,7 @@ from lstmctl.data.sequences import UNLABELLED
 def teacher_forced(texts: Tensor, lengths: Tensor, mark: int) -> tuple[Tensor, Tensor]:
     """Shift texts by one step, so that each symbol is predicted from the true ones before it (Williams & Zipser 1989).
 
-    Return the inputs, `mark` and then the text; and the targets, the text, then `mark`, then `UNLABELLED`. Both are
+    Return the inputs (`mark`, then the text) and the targets (the text, then `mark`, then `UNLABELLED`), both
     (time + 1, batch).
     """
     edge = texts.new_full((1, texts.shape[1]), mark)

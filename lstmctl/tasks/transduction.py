@@ -45,7 +45,7 @@ from lstmctl.tasks.sequence_batches import ByLength, like_lengths
 from lstmctl.tasks.teacher_forcing import nats_of, teacher_forced
 
 Config = ConfigOf[TransductionSettings, PairsData]
-LOOKS_BACK = "By attention, the decoder sees the output of every step: a gradient reaches each directly as well."
+LOOKS_BACK = "With attention, the decoder sees the output of every step, so a gradient also reaches each step directly."
 log = logging.getLogger(__name__)
 MOST_PROGRESS = 1000
 """Maximum number of pairs that are scored during training."""
@@ -67,8 +67,8 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         "copy the source": lambda sources, seen: sources,
         "nearest source": lambda sources, seen: seen and _targets_of_nearest(sources, *seen),
     }
-    """By name: from sources, and the sources and targets of the training part (None if there is none), to targets; None
-    if a training part is needed."""
+    """Baselines by name: from sources, and the sources and targets of the training part (None without one), to targets;
+    None if the baseline needs a training part."""
 
     def __init__(self, settings: Config, encoding: PairsEncoding) -> None:
         self.settings, self.encoding = settings, encoding
@@ -164,9 +164,9 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return Loss((self._nats(model, batch)[0].sum(0) / (batch.target_lengths + 1)).sum(), batch.units, ())
 
     def _nats(self, model: EncoderDecoder, batch: PairBatch, encoded: Encoded | None = None) -> tuple[Tensor, Tensor]:
-        """(time, batch) −ln p of every symbol and of the end, given the true ones before it, 0 behind the end; and
-        what is told. The sources are read anew unless they are given as `encoded`. Symbols that the vocabulary cannot
-        express are not scored."""
+        """Return −ln p of every symbol and of the end, given the true ones before it, (time, batch), 0 past the end;
+        and the targets. The sources are encoded unless `encoded` is given. Symbols that the vocabulary lacks are not
+        scored."""
         read, told = teacher_forced(batch.target, batch.target_lengths, model.mark)
         if not model.training and not self.encoding.target.has_unknown:
             time = torch.arange(len(told), device=told.device).unsqueeze(1)
@@ -183,7 +183,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         return self._scored(model, batch)[0], ()
 
     def _scored(self, model: EncoderDecoder, batch: PairBatch) -> tuple[Totals, Any]:
-        """The totals of a batch, and the edits of each of its pairs, (batch,)."""
+        """Return the totals of a batch, and the number of edits of each of its pairs, (batch,)."""
         lengths = batch.target_lengths.cpu().numpy()
         written, written_lengths = self.written(model, batch)
         edits = edit_distances(
@@ -210,7 +210,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
         """Score every pair with a known target.
 
         Raises:
-            DataError: there is none.
+            DataError: no target is known.
         """
         known = part.known()
         if not len(known):
@@ -253,9 +253,9 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
     # Use.
 
     def inspection_input(self, model: EncoderDecoder, part: PairsPart, *, steps: int, lanes: int) -> InspectionInput:
-        """Return whole sources of one length, the one with the most symbols, as the encoder reads them: a source cut
-        short has no target. A lane's loss is that of its target with teacher forcing, in nats per symbol; asking for it
-        raises DataError if the target is unknown."""
+        """Return whole sources of one length, as the encoder reads them: the length with the most symbols in all, since
+        a truncated source has no target. A lane's loss is the loss of its target with teacher forcing, in nats per
+        symbol; computing it raises DataError if the target is unknown."""
         pairs = part.known()
         pairs = pairs if len(pairs) else part
         counts = torch.bincount(pairs.sources.lengths)
@@ -266,7 +266,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
         def loss(outputs: Tensor, state: ModelState) -> Tensor:
             if not batch.target_lengths.all():
-                raise DataError("no target is known, so there is no loss to follow back")
+                raise DataError("gradients need a loss, but no target is known")
             nats, _ = self._nats(model, batch, model.encoded(outputs, batch.source_lengths))
             return nats.sum(0) / (batch.target_lengths + 1)
 
@@ -282,7 +282,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
             properties=properties,
             carried=False,
             notes=("The encoder is shown, as it reads the source.",),
-            loss_notes=("The loss is that of the whole target.", *([LOOKS_BACK] if model.attention else [])),
+            loss_notes=("The loss covers the whole target.", *([LOOKS_BACK] if model.attention else [])),
         )
 
     def passage(self, text: str, label: str | None, device: torch.device) -> PairsPart:
@@ -292,7 +292,7 @@ class Transduction(Problem[Config, PairsCorpus, EncoderDecoder, PairBatch, Pairs
 
     def of_texts(self, texts: Sequence[str]) -> tuple[Texts, Texts]:
         if not all(texts):
-            raise UsageError("an empty text has nothing to write another for")
+            raise UsageError("the text is empty; give at least one symbol")
         warn_of_unknown(texts, self.encoding.source)
         lengths = np.array([len(text) for text in texts], np.int64)
         symbols = self.encoding.source.read("".join(texts))

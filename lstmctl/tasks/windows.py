@@ -23,32 +23,32 @@ MOST_DRAWN = 1 << 25
 
 
 def readable(symbols: Symbols) -> Tensor:
-    """The same numbers (length,) as a tensor, in the same memory: they may be on the disk still.
+    """Return the same numbers (length,) as a tensor that shares their memory, which may be a mapped file.
 
-    Nobody may write to it."""
+    The tensor is read-only."""
     with catch_warnings():
-        simplefilter("ignore", UserWarning)  # that what is mapped read-only cannot be written to
+        simplefilter("ignore", UserWarning)  # about memory that cannot be written to
         return torch.from_numpy(symbols)
 
 
 class Lanes:
     """Truncated back-propagation through time with carried state (Williams & Peng 1990; Mikolov et al. 2010).
 
-    The text is read as a ring, cut into `batch` lanes of equal length that advance side by side, `window` symbols a
-    step. Each epoch turns the ring by a random angle, so windows do not always begin at the same places. A lane that
-    has passed the text's end starts from zero at its next window; so does any lane now and then, by chance, because a
-    text that is generated later starts from zero too (Melis, Dyer & Blunsom 2018 drop the state in the same way).
+    The text is read as a ring, cut into `batch` lanes of equal length that advance in parallel by `window` symbols per
+    step. Each epoch rotates the ring at random, so windows do not always begin at the same positions. A lane that has
+    passed the text's end starts its next window from a zero state. Any lane also does so at random, because generation
+    starts from a zero state too (Melis, Dyer & Blunsom 2018 drop the state in the same way).
 
     Args:
         symbols: (length,) the training part.
         batch: lanes.
         window: symbols a lane advances in one step.
         seed: of the run.
-        state_reset: chance that a lane starts a window from zero.
+        state_reset: probability that a lane starts a window from zero.
         weights: (length,) factors of each symbol's loss; None if all are 1.
 
     Raises:
-        DataError: the lanes are shorter than a window; sizes that fit are named.
+        DataError: the lanes are shorter than a window; with sizes that fit.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Lanes:
         return stream(self.seed, "order", epoch) % len(self.symbols)
 
     def _reset(self, step: int, start: int) -> Tensor | None:
-        """The lane whose last window began before the text's end and whose next begins after it, and those drawn."""
+        """Return the lanes to reset: the one that passes the text's end, and those drawn at random."""
         marked = (self._begins + start) % len(self.symbols) < self.window
         if self.state_reset:
             generator = torch.Generator().manual_seed(stream(self.seed, "reset", step))
@@ -100,7 +100,7 @@ class GrowingLanes:
     """Lanes whose windows double from stage to stage, each with the same number of steps: short distances are learned
     first.
 
-    Every step reads the same number of symbols, so a stage with windows half as long has twice as many lanes.
+    Every step reads the same number of symbols, so a stage with windows half as long has twice the lanes.
 
     Args:
         stages: the lanes of each stage, the shortest windows first.
@@ -119,7 +119,7 @@ class GrowingLanes:
 
 
 class ShuffledWindows:
-    """Every window of the text once an epoch, shuffled, each from a zero state; its target is the symbol after it.
+    """Every window of the text once per epoch, shuffled, each from a zero state; its target is the symbol after it.
 
     Args:
         symbols: (length,) the training part.
@@ -129,7 +129,7 @@ class ShuffledWindows:
         weights: (length,) factors of each symbol's loss; None if all are 1.
 
     Raises:
-        DataError: the text has fewer windows than a batch; sizes that fit are named.
+        DataError: the text has fewer windows than a batch; with sizes that fit.
     """
 
     def __init__(self, symbols: Tensor, batch: int, window: int, seed: int, weights: Tensor | None = None) -> None:
@@ -159,14 +159,14 @@ class ShuffledWindows:
 
 
 def streamed(symbols: Tensor, lanes: int, window: int) -> Iterator[Batch]:
-    """All of a text for evaluation, in `lanes` that carry state from a zero start: each symbol but every lane's first
-    is a target once. One lane is the whole text as one stream."""
+    """Yield a whole text for evaluation, in `lanes` that carry state from a zero start. Each symbol is a target once,
+    except the first of every lane. One lane reads the text as one stream."""
     length = (len(symbols) - 1) // lanes
     return alongside(symbols, torch.arange(lanes, device=symbols.device) * length, length, window)
 
 
 def alongside(symbols: Tensor, starts: Tensor, length: int, window: int) -> Iterator[Batch]:
-    """Lanes of `length` targets that begin at `starts` (lanes,), `window` at a time."""
+    """Yield lanes of `length` targets that begin at `starts` (lanes,), `window` targets at a time."""
     for position in range(0, length, window):
         stop = min(position + window, length)
         offsets = torch.arange(position, stop + 1, device=symbols.device).unsqueeze(1)
@@ -175,8 +175,8 @@ def alongside(symbols: Tensor, starts: Tensor, length: int, window: int) -> Iter
 
 
 def cold(symbols: Tensor, window: int, batch: int) -> Iterator[Batch]:
-    """Windows side by side without overlap, each from a zero state, every symbol after its first a target; the rest at
-    the end, shorter than a window, is left out."""
+    """Yield consecutive windows without overlap, each from a zero state; every symbol except a window's first is a
+    target. A rest shorter than a window is left out."""
     count = (len(symbols) - 1) // window
     offsets = torch.arange(window + 1, device=symbols.device).unsqueeze(1)
     for first in range(0, count, batch):
@@ -186,7 +186,7 @@ def cold(symbols: Tensor, window: int, batch: int) -> Iterator[Batch]:
 
 
 def spread(symbols: Tensor, window: int, batch: int, most: int) -> Iterator[Batch]:
-    """At most `most` windows at equal distances over the text, each with the symbol after it as its only target."""
+    """Yield at most `most` evenly spread windows, each with the symbol after it as its only target."""
     count = len(symbols) - window
     starts = torch.arange(0, count, max(1, -(-count // most)), device=symbols.device)
     offsets = torch.arange(window + 1, device=symbols.device).unsqueeze(1)
@@ -196,9 +196,9 @@ def spread(symbols: Tensor, window: int, batch: int, most: int) -> Iterator[Batc
 
 
 def too_short(length: int, batch: int, window: int, needed: Callable[[int, int], int]) -> DataError:
-    """The error for a training part that does not fill one step, with settings that would fit.
+    """Return the error for a training part that does not fill one step, with settings that would fit.
 
-    `needed` gives the symbols of one step for a batch and a window."""
+    `needed` returns the symbols of one step for a batch and a window."""
     smaller = [2**power for power in range(batch.bit_length(), -1, -1) if 2**power < batch]
     fitting = next((size for size in smaller if needed(size, window) <= length), None)
     shorter = max(1, length // 2)

@@ -90,7 +90,7 @@ def keep_freed_memory() -> None:
 
 
 def make_repeatable(device: torch.device) -> dict[str, str]:
-    """Make results on `device` bitwise repeatable, and return the settings that were made.
+    """Make results on `device` bitwise repeatable, and return the settings used.
 
     A CPU needs none. On CUDA, cuBLAS needs a fixed workspace (set before its first use) and cuDNN its deterministic
     algorithms; torch refuses operations without a deterministic algorithm.
@@ -158,7 +158,7 @@ def peak_memory(device: str) -> int | None:
 
 
 def memory_of(device: torch.device) -> int | None:
-    """All memory of a device in bytes, with the machine's swap and within a container's limit; None where unknown."""
+    """Return a device's total memory in bytes, with the machine's swap, up to a container's limit; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     limits = []

@@ -246,9 +246,9 @@ def joined() -> Iterator[Processes]:
 
 
 def _leave() -> None:
-    """End the threads that talk to the others: they must not outlive the program that started them.
+    """End the threads that communicate with the other processes: they must not outlive the program.
 
-    A group on GPUs stays, because its end would wait for the others, which may have ended by an error."""
+    A group on GPUs is kept: ending it would wait for the other processes, which may have failed."""
     if dist.is_initialized() and not torch.cuda.is_available():
         with suppress(RuntimeError):
             dist.destroy_process_group()

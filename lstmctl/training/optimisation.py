@@ -20,7 +20,7 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
     """Leave the weights with these names, or with these parts of names between dots, out of training.
 
     Raises:
-        ConfigError: a name fits no weight, or none is left to train.
+        ConfigError: a name does not match any weight, or no weight is left to train.
     """
     weights = dict(model.named_parameters())
     for name in names:

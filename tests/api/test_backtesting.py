@@ -177,9 +177,9 @@ def test_intervals_that_could_not_be_calibrated_are_not_left_out_in_silence(
     evaluation = run.evaluate()
     assert "coverage_80" not in evaluation.metrics
     assert evaluation.notes[0] == (
-        "No intervals, and no scores of them: the validation part has too few windows for 90 %; use a larger "
+        "No intervals: the validation part has too few windows for 90 %; use a larger "
         "validation part in data.split, or a lower level."
     )
     assert run.backtest().notes == (
-        "The run has no calibrated intervals, and so no scores of them: its calibration rows have too few windows.",
+        "The run has no calibrated intervals to score: its calibration rows contain too few windows.",
     )

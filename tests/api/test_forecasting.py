@@ -359,7 +359,7 @@ def test_refitting_can_go_on_from_the_last_weights(run: Run) -> None:
     budgets.clear()
     run.backtest(windows=1, stride=20, refit="anew", observe=heard)
     assert budgets == [20]
-    assert str(refused(UsageError, run.backtest, refit="again")) == "refit is anew or continue, not again"
+    assert str(refused(UsageError, run.backtest, refit="again")) == "refit must be anew or continue, not again"
 
 
 def test_a_continued_refit_begins_with_the_runs_weights(series_config: Path) -> None:
@@ -512,7 +512,7 @@ def test_notes_say_what_the_rows_have_seen(run: Run) -> None:
         "The intervals were calibrated on the second half of the validation part; the first half chose the weights."
     )
     assert final_fit.startswith("Forecasts use weights that were trained anew, in ")
-    assert "steps, on all rows (task.final_fit); the scores are of the weights before" in final_fit
+    assert "steps, on all rows (task.final_fit); the scores are from the weights before that" in final_fit
     assert any("choices were made on" in note for note in run.evaluate("validation").notes)
 
 
@@ -620,6 +620,6 @@ def test_other_intervals_are_refused(trained: Trained, lstmctl: Command) -> None
     run = trained("waves", "training.budget=20 steps")
     refused = lstmctl("forecast", run.name, "--intervals", "wide")
     assert refused.code == 2
-    assert "there are no `wide` intervals; use calibrated or adaptive" in refused.err
+    assert "intervals must be calibrated or adaptive, not wide" in refused.err
     told = json.loads(lstmctl("forecast", run.name, "--intervals", "adaptive", "--json").out)
     assert told["intervals"] == "adaptive"

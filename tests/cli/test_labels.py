@@ -88,9 +88,7 @@ def test_a_language_model_has_no_labels(lstmctl: Command, trained: Trained) -> N
     result = lstmctl("generate", "--label", "spain")
     assert result.code == 2
     assert result.out == ""
-    assert result.err == (
-        "error: the run writes text for no label: its task is language-model\nhint: leave out --label\n"
-    )
+    assert result.err == ("error: the run does not use labels: its task is language-model\nhint: leave out --label\n")
 
 
 def test_the_end_of_training_names_the_way_to_generate(lstmctl: Command, places_config: Path) -> None:

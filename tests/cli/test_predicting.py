@@ -97,7 +97,7 @@ def test_a_run_on_texts_does_not_read_sound(lstmctl: Command) -> None:
     ("arguments", "code", "message"),
     [
         ([], 2, "give either a FILE or texts: with --text"),
-        (["--text", ""], 2, "an empty text"),
+        (["--text", ""], 2, "the text is empty"),
         (["missing.csv"], 3, "`missing.csv` does not exist"),
     ],
 )
@@ -207,7 +207,7 @@ def test_training_and_scoring_warn_of_a_table_sorted_by_label(
     (tmp_path / "requests.yaml").write_text(ordered, encoding="utf-8")
     (tmp_path / "new.csv").write_text("text,label\nxab,on\n", encoding="utf-8")
     validation, test = (
-        f"the {part} part holds one label only, `off`, so its scores say little; the table is sorted by label: "
+        f"the {part} part has only the label `off`, so its scores say little; the table is sorted by label: "
         "data.split_by=random shuffles the rows"
         for part in ("validation", "test")
     )
@@ -215,12 +215,12 @@ def test_training_and_scoring_warn_of_a_table_sorted_by_label(
     def warned(*arguments: str) -> list[str]:
         caplog.clear()
         assert lstmctl(*arguments).code == 0
-        return [message for message in caplog.messages if "one label" in message]
+        return [message for message in caplog.messages if "has only the label" in message]
 
     quick = ["requests.yaml", "training.budget=2 steps", "--quiet"]
     assert warned("train", *quick) == [validation, test]
     assert warned("evaluate", "--split", "test") == [test]
     assert warned("evaluate", "--split", "training") == []
-    assert warned("evaluate", "latest", "new.csv") == ["the table holds one label only, `on`, so its scores say little"]
+    assert warned("evaluate", "latest", "new.csv") == ["the table has only the label `on`, so its scores say little"]
     assert warned("compare", "rnn", "gru", "--config", *quick, "--seeds", "2") == [validation, test]
     assert f"warning: {test}\n" in lstmctl("data", "show", "requests.yaml").err

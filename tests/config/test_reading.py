@@ -74,7 +74,7 @@ def test_marks_of_editors_are_accepted(content: bytes) -> None:
         (b"\xef\xbb\xbfa: \xff\n", "my.yaml  line 1: byte 0xff at offset 6 is not UTF-8; save the file as UTF-8"),
         (b"\xff\xfea\0", "my.yaml  line 1: byte 0xff at offset 0 is not UTF-8; save the file as UTF-8"),
         ("a: 1\nb: \0\n", "my.yaml:2:4  character U+0000 is not allowed in YAML"),
-        ('a: "\\UFFFFFFFF"\n', "my.yaml  an escape in a quoted text names no character"),
+        ('a: "\\UFFFFFFFF"\n', "my.yaml  an escape in a quoted text is not a valid character"),
         ('a: "\\uD800"\n', "my.yaml:1:4  half of a surrogate pair; write the character itself"),
         ("a: " + "9" * 5000, "my.yaml:1:4  a number of 5000 digits; at most 400 are allowed"),
         # aliases

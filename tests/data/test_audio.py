@@ -228,7 +228,7 @@ def test_a_config_says_what_is_wrong_with_it() -> None:
         "adjacent": ({"file_names": "{label}{take}"}, "put something between two fields"),
         "number": ({"file_names": 3}, "is not a pattern"),
         "held out": ({"held_out": []}, "does not name files or speakers"),
-        "coefficients": ({"frames": "mfcc", "coefficients": 41}, "is more than data.bands 40"),
+        "coefficients": ({"frames": "mfcc", "coefficients": 41}, "is more than data.bands; use at most 40"),
         "split by": ({"split_by": "word"}, "clip"),
     }
     for data, says in cases.values():

@@ -53,7 +53,7 @@ def test_a_category_of_later_rows_alone_is_unknown_and_noted() -> None:
     assert [corpus.table.past[row, 0] for row in (39, 40, 41, 50)] == [3, 0, 2, 0]
     assert corpus.notes == (
         "2 categories of `sky` in 2 rows did not occur in the training rows: `fog`, `hail`; the mean of the known "
-        "categories is taken",
+        "categories is used instead",
     )
 
 

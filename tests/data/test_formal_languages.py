@@ -164,4 +164,4 @@ def test_further_tests_are_of_their_length_and_the_same_every_time() -> None:
     assert corpus.part("test").lengths.max() <= 10
     with pytest.raises(DataError) as caught:
         open_synthetic("dyck-2", 10, 50, (3,))
-    assert str(caught.value) == "data.test_lengths 3 is too short for dyck-2; 4 to 100,000 is right"
+    assert str(caught.value) == "data.test_lengths 3 is too short for dyck-2; use 4 to 100,000"

@@ -146,7 +146,7 @@ def test_numbers_where_labels_are_to_be_told_are_refused_with_the_task_that_tell
     rows = "".join(f"a,{row}.5\n" for row in range(4))
     error = refused("text,label\n" + rows)
     assert "`2.5` is a label of the validation part that the training part never has" in str(error)
-    assert error.hint == "numbers are told by task.type=regression"
+    assert error.hint == "task.type=regression predicts numbers"
 
 
 @pytest.mark.parametrize(("line", "hint"), [("b", None), ("b,c,y", "put a text with a comma between")])
@@ -434,7 +434,7 @@ def test_a_run_misses_its_columns() -> None:
         (
             "text,label\na,x\nb,x\n",
             CLASSIFICATION,
-            ", column `label`: every label of the training part is `x`; there is nothing to tell apart",
+            ", column `label`: every label of the training part is `x`, so there is nothing to learn",
             "at least two labels",
         ),
         (
@@ -590,7 +590,7 @@ def test_a_table_sorted_by_label_is_warned_of() -> None:
     corpus = table(rows("x" * 16 + "y" * 16), split=(0.6, 0.2, 0.2))
     remedy = "the table is sorted by label: data.split_by=random shuffles the rows"
     assert corpus.warnings == {
-        part: (f"the {part} part holds one label only, `y`, so its scores say little; {remedy}", SHARED[part])
+        part: (f"the {part} part has only the label `y`, so its scores say little; {remedy}", SHARED[part])
         for part in ("validation", "test")
     }
 
@@ -607,10 +607,10 @@ def test_a_part_that_lacks_labels_is_warned_of() -> None:
 def test_parts_of_tagging_and_of_windows_are_looked_at_too() -> None:
     content = "text,label\n" + "ab,xy\nba,yx\n" * 2 + "aa,xx\n" * 4
     corpus = table(content, TAGGING)
-    assert corpus.warnings["validation"][0].startswith("the validation part holds one label only, `x`")
+    assert corpus.warnings["validation"][0].startswith("the validation part has only the label `x`")
     recording = "a,label\n" + "".join(f"{row},{'x' if row < 8 else 'y'}\n" for row in range(24))
     corpus = table(recording, window=4, split=(3, 3))
-    assert corpus.warnings["validation"] == ("the validation part holds one label only, `y`, so its scores say little",)
+    assert corpus.warnings["validation"] == ("the validation part has only the label `y`, so its scores say little",)
 
 
 def test_numbers_beyond_those_of_the_training_part_are_warned_of() -> None:
@@ -626,6 +626,6 @@ def test_numbers_beyond_those_of_the_training_part_are_warned_of() -> None:
 def test_a_table_for_a_run_is_warned_of_as_a_whole() -> None:
     known = table(TEXTS).encoding
     assert table("text,label\nab,x\naa,x\n", encoding=known).warnings == {
-        "validation": ("the table holds one label only, `x`, so its scores say little",)
+        "validation": ("the table has only the label `x`, so its scores say little",)
     }
     assert table("text\nab\naa\n", encoding=known).warnings == {}

@@ -146,7 +146,7 @@ def test_windows_of_a_recording_are_not_shuffled() -> None:
         ("group:speker", "has no column `speker`, which data.split_by=group:speker names; did you mean `speaker`?"),
         ("time:when", "has no column `when`, which data.split_by=time:when names"),
         ("time", "data.split_by=time needs a column of times, but none was recognised"),
-        ("group:speaker", "3 parts need as many groups, but there are 2"),
+        ("group:speaker", "3 parts need at least 3 groups, but there are 2"),
     ],
 )
 def test_what_cannot_be_split_so_is_refused(split_by: str, message: str) -> None:

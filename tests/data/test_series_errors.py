@@ -147,7 +147,7 @@ def refused(content: str | bytes, name: str = "a.csv", **layout: Any) -> DataErr
             "column `a` holds numbers such as `0 kWh` that are not plain",
             "data.targets=[b]",
         ),
-        ("date a\n2020-01-01 1\n", "line 1: one column only, `date a`", "write one comma in their place"),
+        ("date a\n2020-01-01 1\n", "line 1: one column only, `date a`", "replace them by one comma"),
         ("date,city\n2020-01-01,Rome\n2020-01-02,Oslo\n", "column `city` holds text", "data.targets=[NAME]"),
         (
             "unique_id,ds,y\na,2020-01-01,1\n,2020-01-02,2\n",

@@ -264,11 +264,11 @@ def test_a_note_states_chance_and_what_counts_as_solved() -> None:
 @pytest.mark.parametrize(
     ("problem", "length", "message"),
     [
-        ("adding", 1, "data.length 1 is too short for adding; 2 to 100,000 is right"),
-        ("temporal-order", 9, "data.length 9 is too short for temporal-order; 10 to 100,000 is right"),
-        ("temporal-order-4", 9, "data.length 9 is too short for temporal-order-4; 10 to 100,000 is right"),
-        ("first-symbol", 1, "data.length 1 is too short for first-symbol; 2 to 100,000 is right"),
-        ("copy", 100_001, "data.length 100001 is too long for copy; 1 to 100,000 is right"),
+        ("adding", 1, "data.length 1 is too short for adding; use 2 to 100,000"),
+        ("temporal-order", 9, "data.length 9 is too short for temporal-order; use 10 to 100,000"),
+        ("temporal-order-4", 9, "data.length 9 is too short for temporal-order-4; use 10 to 100,000"),
+        ("first-symbol", 1, "data.length 1 is too short for first-symbol; use 2 to 100,000"),
+        ("copy", 100_001, "data.length 100001 is too long for copy; use 1 to 100,000"),
     ],
 )
 def test_a_length_that_does_not_fit_the_problem_is_refused(problem: str, length: int, message: str) -> None:

@@ -193,7 +193,7 @@ def test_a_folder_of_texts_is_one_text() -> None:
         (
             "both.csv",
             "text,first,second\n" + "".join(f"a longer sentence {n},{n % 2},{n % 3}\n" for n in range(60)),
-            "`first`, `second` may each hold the labels",
+            "`first`, `second` could each be the labels",
             "data.label=first  or  lstmctl train both.csv data.label=second",
         ),
         ("book.xlsx", "PK", "is a spreadsheet", "save the sheet as CSV"),

@@ -124,7 +124,7 @@ def test_more_trials_can_be_added(config: Path) -> None:
     assert more.path == first.path
     assert [one.point for one in more.trials[:3]] == [one.point for one in first.trials]
     assert len(more.trials) == 4
-    with pytest.raises(UsageError, match="--trials 2: small-search-001 has 4 already; as many or more"):
+    with pytest.raises(UsageError, match="--trials 2: small-search-001 already has 4; use that or more"):
         resume_search("latest", trials=2, quiet=True)
 
 

@@ -185,7 +185,7 @@ def test_a_file_without_labels_can_be_told_but_not_scored(classifier: lstmctl.Ru
 
 
 def test_what_cannot_be_predicted_is_said(classifier: lstmctl.Run) -> None:
-    with pytest.raises(UsageError, match="empty text"):
+    with pytest.raises(UsageError, match="the text is empty"):
         classifier.predict(texts=[""])
     with pytest.raises(UsageError, match="either a FILE or texts"):
         classifier.predict()
