@@ -304,7 +304,7 @@ def test_a_disk_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
 
     with pytest.raises(ResourceError, match=r"lstm-seed-0: .* cannot be written.*: No space left on device") as caught:
         compare(["lstm"], config, seeds=2, on="ray", observe=when_saved(100, fill))
-    assert "to go on: lstmctl compare --resume" in (caught.value.hint or "")
+    assert "to continue: lstmctl compare --resume" in (caught.value.hint or "")
     filler.unlink()
     again = resume("latest", on="ray", quiet=True)
     assert isinstance(again, Comparison)
