@@ -150,10 +150,11 @@ def resolve(name: str, table: Mapping[str, str], base: type[Class], folders: Ite
         raise ConfigError(f"`{name}` cannot be found by another process; move the class into a separate module")
     try:
         module = _import(module_name, folders) if is_user_class(name) else importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name == module_name
         raise ConfigError(
             f"`{name}` cannot be imported: {type(error).__name__}: {error}",
-            hint=f"put {module_name}.py into the folder of the config or the current folder",
+            hint=f"put {module_name}.py into the folder of the config or the current folder" if is_missing else None,
         ) from error
     found = getattr(module, class_name, None)
     if found is None:

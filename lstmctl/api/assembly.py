@@ -97,14 +97,19 @@ def find_cell(settings: Settings, config_folder: Path | None) -> type[Cell]:
     """Return the class of `model.cell`; a user's own is imported from the config's folder or the current folder.
 
     Raises:
-        ConfigError: the class cannot be imported or is not a cell.
+        ConfigError: the class cannot be imported, is not a cell, or computes in `forward`.
     """
     folders = [folder for folder in (config_folder, Path.cwd()) if folder is not None]
     try:
         # A class from a user's module has the type its author declared; `resolve` has checked that it is a Cell.
-        return registry.resolve(settings.model.cell, registry.CELLS, Cell, folders)
+        cell = registry.resolve(settings.model.cell, registry.CELLS, Cell, folders)
     except ConfigError as error:
         raise ConfigError([f"model.cell — {problem}" for problem in error.problems], hint=error.hint) from error
+    if "forward" in vars(cell) and "step" not in vars(cell) and cell.sequence is Cell.sequence:
+        raise ConfigError(
+            f"model.cell — {settings.model.cell} defines `forward`, which is never called", hint="define `step` instead"
+        )
+    return cell
 
 
 def build_model(settings: Settings, task: AnyProblem, cell: type[Cell], precision: str) -> nn.Module:

@@ -81,14 +81,13 @@ def cell_faults(cell: str) -> Iterator[None]:
         yield
     except (LstmctlError, torch.OutOfMemoryError, MemoryError):
         raise
-    except Exception as error:
-        file = sys.modules.get(cell.partition(":")[0])
-        lines = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename == getattr(file, "__file__", 0)
-        ]
+    except (Exception, SystemExit) as error:
+        file = getattr(sys.modules.get(cell.partition(":")[0]), "__file__", 0)
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame for frame in frames if frame.filename == file]
         if not is_user_class(cell) or not lines:
+            raise
+        if isinstance(error, SystemExit) and frames[-1].filename != file:  # a signal, whose handler raised it
             raise
         where = f"{Path(lines[-1].filename).name}:{lines[-1].lineno}"
         raise ConfigError(f"model.cell — {cell} failed at {where}: {type(error).__name__}: {error}") from error

@@ -33,6 +33,10 @@ Stepper = Callable[[Tensor, State], tuple[Tensor, State]]
 """One time step of generation: (input, previous state) to (output (batch, hidden), new state)."""
 
 
+OF_WEIGHTS = {"initialise", "Options"}
+"""What a subclass of a finished cell may define without computing anything else than it."""
+
+
 class CellOptions(BaseModel):
     """Settings specific to one cell, `model.options` in a config. A cell without options uses this empty class."""
 
@@ -43,7 +47,8 @@ class Cell(nn.Module):
     """One recurrent cell.
 
     A subclass lists the tensors it carries (`states`) and implements `step`. That is enough to train: `sequence`
-    applies `step` along time. A cell with a fused kernel overrides `sequence` and uses the same weights.
+    applies `step` along time. A cell with a fused kernel overrides `sequence` and uses the same weights. A subclass of
+    such a cell is computed by its own `step`, unless it overrides `sequence` too or differs in `OF_WEIGHTS` only.
 
     Attributes:
         states: names of the carried tensors, in order; empty for a cell without memory.
@@ -62,6 +67,15 @@ class Cell(nn.Module):
     keeps: ClassVar[str | None] = None
     path: ClassVar[str] = "stepwise"
     Options: ClassVar[type[CellOptions]] = CellOptions
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        super().__init_subclass__(**arguments)
+        parent = next(base for base in cls.__mro__[1:] if issubclass(base, Cell))
+        defined = {name for base in cls.__mro__[: cls.__mro__.index(parent)] for name in vars(base)}
+        own = {name for name in defined if name == "__init__" or not name.startswith("__")} - OF_WEIGHTS
+        if parent.step is not Cell.step and own and "sequence" not in own:
+            for name in {"sequence", "stepper", "path"} - own:  # those of the parent compute the parent
+                setattr(cls, name, getattr(Cell, name))
 
     def __init__(self, inputs: int, hidden: int, options: CellOptions) -> None:
         super().__init__()

@@ -31,7 +31,12 @@ def displayed(loaded: LoadedConfig | None, make: Callable[[ComparisonDisplay], M
         with origins_named(loaded), ComparisonDisplay(quiet=quiet) as display:
             return make(display)
     except Interrupted as interrupted:
-        write_line("Stopped and saved. To continue:")
+        saved = (
+            "Stopped and saved."
+            if interrupted.is_saved
+            else "Stopped at once: runs continue from their last checkpoints."
+        )
+        write_line(f"{saved} To continue:")
         write_line(f"  {interrupted.again}")
         raise typer.Exit(128 + interrupted.signal) from None
 

@@ -21,7 +21,9 @@ from lstmctl.comparison.tuning import with_first_trials
 from lstmctl.config import LoadedConfig, derive, load_mapping
 from lstmctl.config.schema import Forecast
 from lstmctl.deriving import load_config
+from lstmctl.errors import RunError
 from lstmctl.events import Decided
+from lstmctl.locks import is_locked
 from lstmctl.reporting.display import observed_by
 from lstmctl.reporting.live_comparison import ComparisonDisplay
 from lstmctl.results.comparison import Comparison, Sweep
@@ -202,7 +204,13 @@ def resume(
         termination_as_exit(),
         memory_errors(),
     ):
-        helped = seeds is None and device is None and join(folder, machines=machines, trust=trust, observe=observe)
+        changes = seeds is not None or device is not None
+        if changes and is_locked(folder):
+            raise RunError(
+                f"another command makes runs of {folder}",
+                hint="without --seeds and device=, this one helps; or wait until it has ended",
+            )
+        helped = not changes and join(folder, machines=machines, trust=trust, observe=observe)
         patience = SECONDS_FOR_A_REPORT if helped else 0.5
         with opened(folder, seeds=seeds, device=device, machines=machines, trust=trust, patience=patience) as study:
             return study.complete(machines, observe)

@@ -18,7 +18,7 @@ from lstmctl.comparison.messages import error_of, event_of
 from lstmctl.comparison.plan import Plan, PlannedRun, differences
 from lstmctl.config import load
 from lstmctl.errors import InUseError, LstmctlError, ResourceError, RunError
-from lstmctl.events import ComparisonEvent, Event, RunBegan, RunEnded, RunEvent
+from lstmctl.events import ComparisonEvent, Concluding, Event, RunBegan, RunEnded, RunEvent
 from lstmctl.locks import MARKER, is_locked
 from lstmctl.registry import is_user_class
 from lstmctl.runs.comparisons import PLAN
@@ -35,11 +35,11 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: someone asked for it
-    """A signal asked for an end; every run was saved."""
+    """A signal asked for an end; every run was saved, unless it asked for it at once."""
 
-    def __init__(self, signal: int) -> None:
+    def __init__(self, signal: int, *, is_saved: bool = True) -> None:
         super().__init__(f"signal {signal}")
-        self.signal = signal
+        self.signal, self.is_saved = signal, is_saved
         self.again = ""
         """The command to continue."""
 
@@ -269,7 +269,9 @@ class PlannedJobs:
         if info := info_of(job.folder, job.run):  # none where it was stopped before it had begun
             plan = self._plans[job.name]
             value = value_of(info, job.run, plan)
-            self.observe(RunEnded(job.name, str(info["status"]), plan.primary, value, info.get("training_seconds")))
+            # One that was killed before, and is stopped before it continues, still says that it is running.
+            status = info["status"] if info["status"] in FINAL else "interrupted"
+            self.observe(RunEnded(job.name, status, plan.primary, value, info.get("training_seconds")))
 
     def failed(self, job: Job, error: LstmctlError) -> LstmctlError | None:
         if isinstance(error, InUseError):
@@ -302,6 +304,7 @@ def complete(jobs: Iterable[tuple[Job, Plan]], executor: Executor, observe: Obse
     carry_out(work, executor)
     work.warn_of_markers()
     while not work.is_done:
+        observe(Concluding("waiting for the runs of another command"))
         time.sleep(SECONDS_BETWEEN_LOOKS)
         carry_out(work, executor)
 
@@ -319,11 +322,12 @@ def continuable(again: str) -> Iterator[None]:
         interrupted.again = again
         raise
     except (KeyboardInterrupt, SystemExit) as stop:
-        stopped = Interrupted(signal.SIGINT if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0) - 128)
+        number = signal.SIGINT if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0) - 128
+        stopped = Interrupted(number, is_saved=False)
         stopped.again = again
         raise stopped from None
     except LstmctlError as error:
-        error.hint = "; ".join([*([error.hint] if error.hint else []), f"what is finished stands; to go on: {again}"])
+        error.hint = "; ".join([*([error.hint] if error.hint else []), f"finished runs are kept; to continue: {again}"])
         raise
 
 
@@ -335,7 +339,7 @@ def _problem(job: Job, ended: Exit, *, is_stopped: bool) -> LstmctlError | None:
     if ended.code == -9:
         return ResourceError(
             f"{job.name} was killed from outside",
-            hint="most often the memory was not enough: fewer --jobs, or a smaller model",
+            hint="usually for lack of memory: use fewer --jobs, or a smaller model",
         )
     last = f": {ended.last_line}" if ended.last_line else ""
     return RunError(f"{job.name} ended with exit code {ended.code} and status {status}{last}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lstmctl.api import Run, load_run
+from lstmctl.api.failures import cell_faults
 from lstmctl.comparison.execution import Observer
 from lstmctl.errors import DataError, RunError, UsageError
 from lstmctl.events import Concluding
@@ -33,6 +34,7 @@ def inspect_arms(comparison: Comparison, observe: Observer = lambda event: None)
 
     Raises:
         RunError: a run is damaged.
+        ConfigError: a user's own cell raises an error.
         ResourceError: the disk is full.
     """
     found = []
@@ -45,7 +47,7 @@ def inspect_arms(comparison: Comparison, observe: Observer = lambda event: None)
         kept = _kept(run)
         if kept is None:
             kept = RunInspections(run.step)
-            with heard_by(partial(_tell, observe, arm.name)):
+            with heard_by(partial(_tell, observe, arm.name)), cell_faults(arm.cell):
                 with suppress(UsageError, DataError):
                     kept = replace(kept, gradients=inspect_gradients(run))
                 with suppress(UsageError, DataError):

@@ -7,6 +7,7 @@ import logging
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def gather(folder: Path, plan: Plan) -> Comparison:
         seeds=plan.seeds,
         match=plan.match,
         target=plan.target,
-        jobs=plan.jobs,
+        jobs=max(plan.jobs, runs_at_once(infos.values())),
         confidence=CONFIDENCE,
         baselines=baselines,
         level=level,
@@ -104,6 +105,16 @@ def gather(folder: Path, plan: Plan) -> Comparison:
         data=plan.data,
         space=plan.tuning.space if plan.tuning is not None else (),
     )
+
+
+def runs_at_once(infos: Iterable[Mapping[str, Any]]) -> int:
+    """Return the most runs that one machine was making at the same time, by their `run.json`: those of several
+    commands, or of a cluster, are not in the plan."""
+    times: dict[Any, list[tuple[str, int]]] = {}
+    for info in infos:
+        if info.get("started") and info.get("ended"):
+            times.setdefault(info.get("host"), []).extend([(info["started"], 1), (info["ended"], -1)])
+    return max((count for one in times.values() for count in accumulate(step for _, step in sorted(one))), default=1)
 
 
 def _run_result(folder: Path, run: PlannedRun, plan: Plan, info: Mapping[str, Any]) -> RunResult:

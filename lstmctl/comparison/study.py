@@ -84,8 +84,8 @@ class Study:
             Interrupted, LstmctlError: see `complete`.
         """
         with machines.executor() as executor, continuable(self._again(machines)):
-            for folder, plan in self._parts:
-                observe(Planned(plan.names, finished_runs(folder, plan)))
+            for (folder, plan), title in zip(self._parts, self._titles, strict=True):
+                observe(Planned(plan.names, finished_runs(folder, plan), title))
                 make_runs(folder, plan, executor, observe)
 
     def _complete(
@@ -97,8 +97,7 @@ class Study:
             with disk_errors(self.folder / REPORT):
                 (self.folder / REPORT).unlink(missing_ok=True)  # until it is rewritten, the sweep is not finished
         comparisons = []
-        for number, ((folder, plan), value) in enumerate(zip(self._parts, self.sweep.values, strict=True), start=1):
-            title = f"{self.sweep.key}={value_name(value)} ({number} of {len(self.plans)})"
+        for (folder, plan), title in zip(self._parts, self._titles, strict=True):
             with held(folder):
                 comparisons.append(complete_comparison(folder, plan, machines, executor, _titled(observe, title)))
         first = self.plans[0]
@@ -112,6 +111,14 @@ class Study:
     def _parts(self) -> list[tuple[Path, Plan]]:
         names = ("",) if self.sweep is None else self.sweep.comparisons
         return [(self.folder / name, plan) for name, plan in zip(names, self.plans, strict=True)]
+
+    @property
+    def _titles(self) -> list[str]:
+        """One for each part of a sweep; empty for a comparison."""
+        if self.sweep is None:
+            return [""]
+        values = enumerate(self.sweep.values, start=1)
+        return [f"{self.sweep.key}={value_name(value)} ({number} of {len(self.plans)})" for number, value in values]
 
     def _again(self, machines: Machines) -> str:
         """The command that continues this study, with consent if it names a user's code."""

@@ -51,6 +51,7 @@ class ComparisonProgress:
                 self.concluding = None
                 self._durations = []
             case RunBegan():
+                self.concluding = None  # a run was free after all
                 self.going[event.run] = TrainingProgress(self.clock)
                 self._at_once = max(self._at_once, len(self.going))
             case RunEvent():

@@ -347,6 +347,41 @@ def test_a_cell_that_fails_is_named_with_its_line(small_config: Path, own_cell: 
     assert str(error) == f"model.cell — my_cell:MyCell failed at my_cell.py:{line}: KeyError: 3"
 
 
+def test_a_cell_that_computes_in_forward_is_refused(small_config: Path, own_cell: Path) -> None:
+    own_cell.write_text(
+        "from lstmctl.cells.rnn import RNN\n\n\nclass MyCell(RNN):\n    def forward(self):\n        pass\n"
+    )
+    error = refused(ConfigError, train, small_config, [*QUICK, "model.cell=my_cell:MyCell"])
+    assert str(error) == "model.cell — my_cell:MyCell defines `forward`, which is never called"
+    assert error.hint == "define `step` instead"
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("from lstmctl.cells import RNN", "ImportError: cannot import name 'RNN' from 'lstmctl.cells'"),
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_cell_whose_own_file_fails_is_not_said_to_be_missing(
+    small_config: Path, own_cell: Path, code: str, problem: str
+) -> None:
+    own_cell.write_text(code)
+    error = refused(ConfigError, train, small_config, [*QUICK, "model.cell=my_cell:MyCell"])
+    assert str(error).startswith(f"model.cell — `my_cell:MyCell` cannot be imported: {problem}")
+    assert error.hint is None
+
+
+def test_a_cell_that_leaves_the_program_is_named_with_its_line(small_config: Path, own_cell: Path) -> None:
+    own_cell.write_text(
+        CELL.replace("{word}", "imported") + "\n    def sequence(self, *a, **k):\n        raise SystemExit(3)\n"
+    )
+    error = refused(ConfigError, train, small_config, [*QUICK, "model.cell=my_cell:MyCell"])
+    line = own_cell.read_text().count("\n")
+    assert str(error) == f"model.cell — my_cell:MyCell failed at my_cell.py:{line}: SystemExit: 3"
+
+
 def test_runs_that_are_none_are_refused(run: Run, tmp_path: Path) -> None:
     error = refused(RunError, load_run, "small-lstm-002")
     assert str(error) == "no run `small-lstm-002`, neither as a folder nor under runs"

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lstmctl import registry
-from lstmctl.cells.cell import Cell, State, checked_options
+from lstmctl.cells.cell import Cell, State, Step, checked_options
 from lstmctl.cells.kernels import kernel_used
 from lstmctl.errors import ConfigError
 
@@ -267,3 +267,40 @@ def test_a_longest_memory_takes_the_place_of_the_forget_bias() -> None:
         ConfigError, match=r"model\.options\.longest_memory — input should be greater than or equal to 3"
     ):
         make("gru", 2, 2, longest_memory=2)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "mingru", "lru"])
+def test_a_subclass_of_a_cell_is_computed_by_its_own_step(name: str) -> None:
+    parent = registry.resolve(name, registry.CELLS, Cell)
+
+    class Twice(parent):  # type: ignore[misc, valid-type]
+        def step(self, projected: Tensor, state: State) -> Step:
+            output, after, gates = super().step(projected, state)
+            return Step(2 * output, after, gates)
+
+    class Again(Twice):
+        """Inherits the step of a subclass."""
+
+    input = torch.randn(9, 3, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    plain = make(name, 5, 7)
+    expected = 2 * Cell.sequence(plain, input, state_of(plain, 3))[0]
+    for subclass in (Twice, Again):
+        cell = subclass(5, 7, checked_options(subclass, {})).to(torch.float64)
+        cell.load_state_dict(plain.state_dict())
+        torch.testing.assert_close(cell.sequence(input, state_of(cell, 3))[0], expected)
+        advance = cell.stepper(3, torch.float32)
+        torch.testing.assert_close(advance(input[0], state_of(cell, 3))[0], expected[0])
+        assert cell.path == "stepwise"
+
+
+def test_a_subclass_that_only_starts_differently_keeps_the_kernel() -> None:
+    parent = registry.resolve("lstm", registry.CELLS, Cell)
+
+    class Small(parent):  # type: ignore[misc, valid-type]
+        def initialise(self, generator: torch.Generator) -> None:
+            super().initialise(generator)
+
+    class Plain(parent):  # type: ignore[misc, valid-type]
+        pass
+
+    assert Small.sequence is Plain.sequence is parent.sequence

@@ -571,7 +571,7 @@ def test_a_full_disk_ends_with_what_is_there_and_continues_later(
     result = processes.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 6, result.stderr
     assert "error: rnn-seed-0: " in result.stderr
-    assert f"to go on: lstmctl compare --resume {FOLDER}" in result.stderr
+    assert f"to continue: lstmctl compare --resume {FOLDER}" in result.stderr
     assert "Traceback" not in result.stderr
     resume(FOLDER)
     assert left_by(FOLDER) == {name: undisturbed[1][name] for name in RUNS[:2]}
@@ -584,7 +584,7 @@ def test_a_run_killed_alone_stops_the_comparison_with_its_name(config: Path) -> 
     os.kill(holder, signal.SIGKILL)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 6
-    assert told.startswith("error: rnn-seed-0 was killed from outside\nhint: most often the memory was not enough")
+    assert told.startswith("error: rnn-seed-0 was killed from outside\nhint: usually for lack of memory")
 
 
 def parent_of(process: int) -> int:

@@ -6,7 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lstmctl.comparison import compare
 from lstmctl.comparison.inspecting import inspect_arms
+from lstmctl.errors import ConfigError
 from lstmctl.results.comparison import Comparison
 
 Undisturbed = tuple[Comparison, dict[str, Any], list[Any]]
@@ -29,3 +33,20 @@ def test_an_arm_without_a_finished_run_is_left_out(undisturbed: Undisturbed) -> 
     arms = (dataclasses.replace(comparison.arms[0], runs=lost), *comparison.arms[1:])
     looks = inspect_arms(dataclasses.replace(comparison, arms=arms))
     assert len(looks.gradients) == len(comparison.arms) - 1
+
+
+def test_a_cell_that_fails_while_it_is_measured_is_named_with_its_line(config: Path) -> None:
+    code = """
+from lstmctl.cells.rnn import RNN
+
+
+class Mine(RNN):
+    def sequence(self, input, state, mask=None):
+        return super().sequence(input, state, mask)
+
+    def step(self, projected, state):
+        raise KeyError("x")
+"""
+    Path("cells.py").write_text(code)
+    with pytest.raises(ConfigError, match=r"model.cell — cells:Mine failed at cells.py:10: KeyError: 'x'"):
+        compare(["rnn", "cells:Mine"], config, ["training.budget=2 steps"], seeds=1)

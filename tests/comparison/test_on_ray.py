@@ -332,7 +332,7 @@ def test_a_disk_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
     monkeypatch.setenv("LSTMCTL_RUNS", str(small_disk))
     with pytest.raises(ResourceError, match=r"lstm-seed-0: .* cannot be written.*: No space left on device") as caught:
         compare(["lstm"], config, seeds=2, on="ray", observe=when_saved(100, lambda _: fill(small_disk)))
-    assert "to go on: lstmctl compare --resume" in (caught.value.hint or "")
+    assert "to continue: lstmctl compare --resume" in (caught.value.hint or "")
     (small_disk / FILLER).unlink()
     again = resume("latest", on="ray", quiet=True)
     assert isinstance(again, Comparison)
@@ -467,7 +467,7 @@ def test_a_cache_that_fills_up_on_a_node_is_reported_and_the_runs_continue(
     blind.add(small_disk)
     with pytest.raises(ResourceError, match=r"lstm-seed-0: the node \S+: .* cannot be written.*: No space") as caught:
         compare(["lstm"], config, seeds=2, on="ray", jobs=1, observe=when_saved(100, lambda _: fill(small_disk)))
-    assert "to go on: lstmctl compare --resume" in (caught.value.hint or "")
+    assert "to continue: lstmctl compare --resume" in (caught.value.hint or "")
     (small_disk / FILLER).unlink()
     again = resume("latest", on="ray", quiet=True)
     assert isinstance(again, Comparison)

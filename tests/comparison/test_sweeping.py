@@ -13,8 +13,10 @@ import pytest
 
 from lstmctl.comparison import Interrupted, parse_sweep, resume, sweep
 from lstmctl.comparison.arms import arms_of, parse_grid
+from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.plan import read_plan
 from lstmctl.comparison.planning import make_plan
+from lstmctl.comparison.study import Study
 from lstmctl.config import LoadedConfig, from_mapping, load
 from lstmctl.data.text import open_text
 from lstmctl.errors import ConfigError, DataError, RunError, UsageError
@@ -22,7 +24,7 @@ from lstmctl.events import ComparisonEvent, Planned, RunBegan
 from lstmctl.locks import locked
 from lstmctl.results.codec import as_json
 from lstmctl.results.comparison import Sweep
-from lstmctl.runs.comparisons import summarise_sweep
+from lstmctl.runs.comparisons import read_sweep, summarise_sweep
 from lstmctl.runs.folder import find_run
 from lstmctl.tasks import language_model
 from tests import processes
@@ -105,6 +107,16 @@ def test_the_folder_holds_the_plan_the_curve_the_table_and_a_page(
     }
     with locked(folder):
         assert summarise_sweep(folder)["status"] == "running"
+
+
+def test_a_command_that_helps_names_the_value_that_it_is_at(undisturbed: tuple[Sweep, list[ComparisonEvent]]) -> None:
+    folder = Path(undisturbed[0].path)
+    contents = read_sweep(folder)
+    plans = tuple(read_plan(folder / name, trust=False) for name in contents.comparisons)
+    events: list[ComparisonEvent] = []
+    Study(folder, plans, contents).help(Machines(), events.append)
+    titles = [event.title for event in events if isinstance(event, Planned)]
+    assert titles == ["data.length=5 (1 of 2)", "data.length=10 (2 of 2)"]
 
 
 def test_one_that_was_stopped_continues_to_the_same_end(
