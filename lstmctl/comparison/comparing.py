@@ -10,7 +10,7 @@ from typing import Any
 from lstmctl.api.assembly import OpenedData
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.arms import DEFAULT, Arm, arms_of, least_arms, parse_grid
-from lstmctl.comparison.execution import Observer
+from lstmctl.comparison.execution import SECONDS_FOR_A_REPORT, Observer
 from lstmctl.comparison.machines import Machines
 from lstmctl.comparison.plan import Match, Plan
 from lstmctl.comparison.planning import make_plan
@@ -38,8 +38,6 @@ LEARNING_RATES = {"rnn": "7e-3", "gru": "12e-3"}
 part; see docs/benchmarks.md."""
 
 SEEDS = 3
-SECONDS_FOR_A_REPORT = 3600.0
-"""Limit on the wait for another command to write the report, once all runs are finished."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ PATIENCE = 0.2
 """Seconds between looks at whether to stop."""
 SECONDS_BETWEEN_LOOKS = 1.0
 """Between looks at the runs that other commands make."""
+SECONDS_FOR_A_REPORT = 3600.0
+"""Limit on the wait for another command to write the report, once all runs are finished."""
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: someone asked for it

@@ -7,6 +7,7 @@ part only.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from lstmctl import shell
 from lstmctl.api.assembly import find_cell, portable
 from lstmctl.api.failures import memory_errors
 from lstmctl.comparison.execution import (
+    SECONDS_BETWEEN_LOOKS,
+    SECONDS_FOR_A_REPORT,
     Executor,
     Job,
     Observer,
@@ -52,6 +55,7 @@ from lstmctl.search.trials import (
     PRUNERS,
     RUN,
     SAMPLERS,
+    TIME_TO_BEGIN,
     Space,
     Trials,
     number_of,
@@ -264,7 +268,7 @@ def _again(folder: Path, space: Space, machines: Machines) -> str:
 @contextmanager
 def _concluding(folder: Path) -> Iterator[None]:
     """Lock the search once its trials are done, so that only one process trains the best of them again."""
-    with locked(folder):
+    with locked(folder, SECONDS_FOR_A_REPORT):
         yield
 
 
@@ -288,11 +292,11 @@ def _train_trials(
     )
     work = Trials(folder, study, space, count=request["trials"], sampler=request["sampler"], observe=observe)
     carry_out(work, executor)
-    if running := [one for one in study.trials if one.state.name == "RUNNING"]:
-        raise RunError(
-            f"{folder.name}: other processes are still at {len(running)} trials",
-            hint="the last of them completes the search; or continue it afterwards",
-        )
+    while any(one.state.name == "RUNNING" for one in study.trials):
+        observe(Concluding("waiting for the trials of another command"))
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        work.adopt_orphans(TIME_TO_BEGIN)
+        carry_out(work, executor)
 
 
 def _best(study: Study, count: int) -> list[FrozenTrial]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,8 @@ JOURNAL, TRIALS = "journal.log", "trials"
 SAMPLERS, PRUNERS = ("tpe", "random"), ("median", "hyperband", "none")
 MOST_FAILURES = 3
 """Trials that may fail before the first success; then the first error ends the search."""
+TIME_TO_BEGIN = timedelta(seconds=10)
+"""The most that a command needs to hold the folder of a trial that it has asked for."""
 RUN = "run"
 """Name of a trial's run in its folder."""
 
@@ -126,7 +130,7 @@ class Trials:
         self._steps: dict[str, int] = {}
         self._pruned: set[str] = set()
         self._failures: list[LstmctlError] = []
-        self._adopt_orphans()
+        self.adopt_orphans()
         if not self.study.trials and (own := space.own_point()) is not None:
             self.study.enqueue_trial(own)
 
@@ -206,22 +210,25 @@ class Trials:
         tpe = self.sampler == "tpe"
         self.study.sampler = TPESampler(seed=seed, constant_liar=True) if tpe else RandomSampler(seed=seed)
         trial = self.study.ask({one.key: one.distribution for one in self.space.dimensions})
-        if "number" not in trial.user_attrs:
-            trial.set_user_attr("number", self._free_number(number))
+        held = ExitStack()
+        known = number_of(trial)
+        folder = self.folder / TRIALS / folder_name(known or self._free_number(number))
+        # Before the trial has its number: another command takes one that nobody holds for an orphan.
+        held.enter_context(locked(folder))
+        if not known:
+            trial.set_user_attr("number", int(folder.name))
         if (same := self._same_as(trial)) is not None:
             trial.set_user_attr("same_as", number_of(same))
-            trial_folder(self.folder, trial).rmdir()
+            held.close()
+            shutil.rmtree(folder)
             for share, value in same.intermediate_values.items():
                 trial.report(value, share)
             self._tell(
                 trial, same.value if same.state.name == "COMPLETE" else None, same.state, same.user_attrs["status"]
             )
             return None
-        held = ExitStack()
-        folder = trial_folder(self.folder, trial)
         try:
             plan = self.space.plan_at(trial.params)
-            held.enter_context(locked(folder))
             keep_sources(folder, plan)
             write_plan(folder, plan)
         except LstmctlError as error:
@@ -260,17 +267,25 @@ class Trials:
             None,
         )
 
-    def _adopt_orphans(self) -> None:
-        """Enqueue again the trials that a stopped process left; they continue from their checkpoints."""
+    def adopt_orphans(self, least_age: timedelta = timedelta(0)) -> None:
+        """Enqueue again the trials that a stopped process left; they continue from their checkpoints.
+
+        Args:
+            least_age: time since they were asked for.
+        """
         from optuna.trial import TrialState
 
         for one in self.study.get_trials(states=(TrialState.RUNNING,)):
+            age = timedelta.max if one.datetime_start is None else datetime.now() - one.datetime_start
+            if age < least_age:
+                continue
             try:
                 folder = trial_folder(self.folder, one)
                 if folder.is_dir():
                     with locked(folder, 0.1):
-                        self._enqueue_again(one)
-                else:
+                        if self.study.trials[one.number].state is TrialState.RUNNING:  # not ended since
+                            self._enqueue_again(one)
+                elif age > TIME_TO_BEGIN:
                     self._enqueue_again(one)
             except RunError:  # another process is training it
                 continue

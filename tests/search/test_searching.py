@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +23,7 @@ from lstmctl.results.codec import as_json
 from lstmctl.results.search import Search
 from lstmctl.search import resume_search, search
 from lstmctl.statistics import interval
+from tests import processes
 
 pytestmark = pytest.mark.skipif(find_spec("optuna") is None, reason="optuna is not installed")
 
@@ -116,6 +120,32 @@ def test_a_search_stopped_anywhere_ends_as_one_that_was_not(config: Path) -> Non
         return trials, found["finalists"], [run.value for run in search.winner.arms[0].runs]
 
     assert left(result) == left(whole)
+
+
+def test_two_commands_share_the_trials_and_both_report(config: Path) -> None:
+    words = ["search", str(config), *SPACE, "--trials", "6", "--seeds", "1", "--best", "1", "--name", "shared"]
+    command = [sys.executable, "-m", "lstmctl", *words, "--json", "--quiet"]
+    other = processes.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not Path("runs/shared/trials/0001/run/run.json").is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    began: list[str] = []
+    result = resume_search("shared", observe=lambda event: began.extend(run_of(event)))
+    printed, told = other.communicate(timeout=120)
+    assert (other.returncode, told) == (0, "")
+    trials = json.loads(printed)["trials"]
+    assert [one["number"] for one in trials] == [1, 2, 3, 4, 5, 6]
+    assert as_json(result)["trials"] == trials
+    assert result.winner_config == json.loads(printed)["winner_config"]
+    own = [run for run in began if "seed" not in run]
+    assert own
+    assert "trial-1" not in own
+    assert len(set(own)) == len(own) < 6
+
+
+def run_of(event: ComparisonEvent) -> list[str]:
+    return [event.run] if isinstance(event, RunBegan) else []
 
 
 def test_more_trials_can_be_added(config: Path) -> None:
