@@ -214,6 +214,7 @@ class Cluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        logging.getLogger("ray").setLevel(logging.ERROR)  # it logs before `init` has set the level
         self._ray = ray
         self._is_own = not ray.is_initialized()
         if self._is_own:

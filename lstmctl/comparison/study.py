@@ -210,6 +210,7 @@ def join(folder: Path, *, machines: Machines, trust: bool, observe: Observer) ->
         return False
     study = _read_study(folder, seeds=None, device=None, machines=machines, trust=trust)
     if any(plan.tuning is not None or plan.match == "time" for plan in study.plans):
+        log.warning("%s cannot be shared: with --tune search:N or --match time, one command makes all runs", folder)
         return False
     log.warning("another command makes runs of %s; this one helps", folder)
     study.help(machines, observe)

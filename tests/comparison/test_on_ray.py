@@ -154,6 +154,7 @@ def workers(of: int) -> list[int]:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # whatever tokens this machine has
     nodes = Nodes()
     try:
         nodes.start()
@@ -360,6 +361,7 @@ def blind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pyt
         pytest.skip("there is no unshare")
     if tried.returncode != 0:
         pytest.skip(f"no folder may be hidden from a node here: {tried.stderr.strip()}")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     nodes = Blind(tmp_path, tmp_path_factory.mktemp("caches"))
     try:
         nodes.start(cpus=0)
