@@ -431,8 +431,9 @@ def test_stopping_by_the_part_that_is_reported_is_refused(config: Path) -> None:
 
 
 def test_two_processes_never_share_a_folder(finished: Path) -> None:
-    with locked(FOLDER), pytest.raises(RunError, match=f"{FOLDER} is in use by process {os.getpid()}"):
+    with locked(FOLDER), pytest.raises(RunError, match=f"another command makes runs of {FOLDER}") as caught:
         resume(FOLDER, seeds=2)
+    assert caught.value.hint == "without --seeds and device=, this one helps; or wait until it has ended"
 
 
 def held_runs() -> list[str]:
