@@ -222,6 +222,7 @@ class Cluster:
             try:
                 ray.init(address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
             except (ConnectionError, RuntimeError, ValueError) as error:
+                ray.shutdown()  # of what it had begun, or no later attempt of this process succeeds
                 raise ResourceError(
                     f"--on {self._on}: the cluster cannot be reached: {str(error).splitlines()[0]}",
                     hint="check the address and that the cluster runs; docs/scaling.md shows how to start one",

@@ -59,6 +59,7 @@ from lstmctl.cells.rnn import RNN
 class Mine(RNN):
     pass
 """
+AT_FIRST = dict(os.environ)
 LIMITS = ("--object-store-memory=80000000", "--disable-usage-stats", "--block")
 HIDDEN = 'mount -t tmpfs tmpfs "$0" && cd / && exec "$@"'
 """What a shell in a mount namespace of its own does: an empty file system takes the place of a folder."""
@@ -87,6 +88,8 @@ class Nodes:
         client = f"--ray-client-server-port={self.client}"
         head = ("--head", f"--port={self.port}", client, "--include-dashboard=false", f"--temp-dir={self.folder}")
         path = os.pathsep.join([environment.pop("first", ""), str(Path(lstmctl.__file__).parents[1])]).strip(os.pathsep)
+        # Ray changes the environment of a process that uses it, and no client server starts with those changes.
+        own = {name: value for name, value in os.environ.items() if name in AT_FIRST or "RAY" not in name}
         with tempfile.TemporaryFile() as said:
             node = subprocess.Popen(
                 [
@@ -94,7 +97,13 @@ class Nodes:
                     *(sys.executable, "-m", "ray.scripts.scripts", "start", f"--num-cpus={cpus}", *LIMITS),
                     *(head if not self.nodes else [f"--address={self.address}"]),
                 ],
-                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment},
+                env={
+                    **own,
+                    "PYTHONPATH": path,
+                    "OMP_NUM_THREADS": "1",
+                    "RAY_AUTH_MODE": os.environ["RAY_AUTH_MODE"],
+                    **environment,
+                },
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
